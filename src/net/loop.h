@@ -1,0 +1,54 @@
+/* loop: one thread's epoll loop: descriptors, deadlines, and the end of each round. */
+#ifndef DOTGATE_NET_LOOP_H
+#define DOTGATE_NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+struct timer;
+
+/* What a descriptor is ready for; a bit set. An error or hang-up shows as both. */
+#define LOOP_READ 1u
+#define LOOP_WRITE 2u
+
+/* Clients are served before upstreams in a round, so that what they asked goes out with
+ * it. */
+enum loop_class { LOOP_CLIENT, LOOP_UPSTREAM };
+
+/* Names a watched descriptor; 0 is none. It is not used again for another descriptor, so
+ * an event that was fetched before loop_forget() is never delivered to a later one. */
+typedef uint64_t loop_watch;
+
+typedef void loop_event_fn(void *arg, unsigned ready);
+typedef void loop_round_fn(void *arg);
+
+/* Watches that a loop can hold: all descriptors of one worker. */
+int loop_new(struct loop **out, unsigned watches_max);
+void loop_free(struct loop *l);
+
+/* Calls FN(ARG, ready) whenever FD is ready for EVENTS (level-triggered). The descriptor
+ * stays the caller's. Returns 0, -ENOSPC (watches_max) or -errno; *OUT names the watch.
+ */
+int loop_watch_fd(struct loop *l, int fd, unsigned events, enum loop_class class,
+		  loop_event_fn *fn, void *arg, loop_watch *out);
+
+/* Changes what is waited for; 0 pauses it. */
+void loop_change(struct loop *l, loop_watch w, unsigned events);
+
+/* Ends the watch; right also for 0. Call it before closing the descriptor. */
+void loop_forget(struct loop *l, loop_watch w);
+
+/* Calls FN(ARG) at the end of each round, in the order of registration; at most 4. */
+void loop_at_round_end(struct loop *l, loop_round_fn *fn, void *arg);
+
+/* Microseconds of CLOCK_MONOTONIC, read once per round. */
+uint64_t loop_now(const struct loop *l);
+
+/* Runs rounds until loop_stop(): wait, clients, upstreams, due timers, round ends. */
+void loop_run(struct loop *l);
+
+/* Ends loop_run() after this round; call from the loop's own thread. */
+void loop_stop(struct loop *l);
+
+#endif

@@ -1,0 +1,32 @@
+/* socket: descriptors with the options dotgate wants. All are non-blocking and
+ * close-on-exec. */
+#ifndef DOTGATE_NET_SOCKET_H
+#define DOTGATE_NET_SOCKET_H
+
+#include <stddef.h>
+
+#include "base/address.h"
+
+/* A bound UDP socket: SO_REUSEPORT, larger buffers where allowed, IP_PKTINFO or
+ * IPV6_RECVPKTINFO when A is a wildcard, IPV6_V6ONLY, no path MTU discovery that
+ * fragments (IP_PMTUDISC_OMIT). Returns the descriptor or -errno. */
+int socket_listen_udp(const struct address *a);
+
+/* A listening TCP socket: SO_REUSEADDR, SO_REUSEPORT, IPV6_V6ONLY, TCP_NODELAY
+ * (inherited). Returns the descriptor or -errno. */
+int socket_listen_tcp(const struct address *a);
+
+/* A TCP socket on its way to A: TCP_NODELAY, TCP_USER_TIMEOUT of USER_TIMEOUT_MS. Returns
+ * the descriptor or -errno (also for an error that connect() reports at once). */
+int socket_connect(const struct address *a, unsigned user_timeout_ms);
+
+/* How the connection attempt ended: 0 connected, or -errno. */
+int socket_connect_result(int fd);
+
+/* Closes a descriptor that one of these gave. */
+void socket_close(int fd);
+
+/* The address a socket is bound to. Returns 0 or -errno. */
+int socket_local_address(int fd, struct address *out);
+
+#endif
