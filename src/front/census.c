@@ -1,0 +1,138 @@
+/* census: a hash table of addresses in chains; a place stays where it is while it counts. */
+#include "front/census.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/random.h"
+
+/* What is counted as one host. */
+struct host {
+	uint64_t network, interface;
+};
+
+struct place {
+	struct host host;
+	uint32_t count;
+	uint32_t next; /* of the chain, or of the free places; number + 1 */
+};
+
+struct census {
+	struct hash_key key;
+	uint32_t used, max, first_free; /* places ever used; allowed; number + 1 */
+	size_t mask;
+	uint32_t *heads; /* of the chains, number + 1 */
+	struct place *places;
+};
+
+struct census *census_new(unsigned max)
+{
+	struct census *c = calloc(1, sizeof *c);
+	struct random random;
+	size_t heads = 16;
+
+	if (!c)
+		return NULL;
+	while (heads < max)
+		heads *= 2;
+	c->heads = calloc(heads, sizeof *c->heads);
+	/* not touched before it is used, so that only what is used takes memory */
+	c->places = calloc(max, sizeof *c->places);
+	if (!c->heads || !c->places) {
+		census_free(c);
+		return NULL;
+	}
+	random_init(&random);
+	c->key = (struct hash_key){random_u64(&random), random_u64(&random)};
+	c->mask = heads - 1;
+	c->max = max;
+	return c;
+}
+
+void census_free(struct census *c)
+{
+	if (!c)
+		return;
+	free(c->heads);
+	free(c->places);
+	free(c);
+}
+
+static struct host host_of(const struct address *a)
+{
+	struct host h = {0};
+
+	if (a->any.sa_family != AF_INET6) {
+		/* as in ::ffff:192.0.2.1, which no /64 looks like */
+		h.interface = (uint64_t)0xffff << 32 | a->v4.sin_addr.s_addr;
+		return h;
+	}
+	memcpy(&h.network, &a->v6.sin6_addr, sizeof h.network);
+	if (IN6_IS_ADDR_LINKLOCAL(&a->v6.sin6_addr))
+		memcpy(&h.interface, a->v6.sin6_addr.s6_addr + 8, sizeof h.interface);
+	return h;
+}
+
+static uint32_t *chain_of(struct census *c, const struct host *h)
+{
+	return &c->heads[hash_bytes(&c->key, h, sizeof *h) & c->mask];
+}
+
+static struct place *find(struct census *c, uint32_t head, const struct host *h)
+{
+	for (uint32_t i = head; i; i = c->places[i - 1].next) {
+		struct place *p = &c->places[i - 1];
+
+		if (p->host.network == h->network && p->host.interface == h->interface)
+			return p;
+	}
+	return NULL;
+}
+
+/* A place that counts nothing yet; NULL: all are taken. */
+static struct place *take_place(struct census *c)
+{
+	struct place *p;
+
+	if (!c->first_free)
+		return c->used < c->max ? &c->places[c->used++] : NULL;
+	p = &c->places[c->first_free - 1];
+	c->first_free = p->next;
+	return p;
+}
+
+int census_enter(struct census *c, const struct address *a, unsigned cap, uint32_t *place)
+{
+	struct host h = host_of(a);
+	uint32_t *head = chain_of(c, &h);
+	struct place *p = find(c, *head, &h);
+
+	if (cap == 0 || (p && p->count >= cap))
+		return -EUSERS;
+	if (!p) {
+		p = take_place(c);
+		if (!p)
+			return -EUSERS;
+		*p = (struct place){.host = h, .next = *head};
+		*head = (uint32_t)(p - c->places) + 1;
+	}
+	p->count++;
+	*place = (uint32_t)(p - c->places);
+	return 0;
+}
+
+void census_leave(struct census *c, uint32_t place)
+{
+	struct place *p = &c->places[place];
+	uint32_t *link = chain_of(c, &p->host);
+
+	if (--p->count > 0)
+		return;
+	while (*link != place + 1)
+		link = &c->places[*link - 1].next;
+	*link = p->next;
+	p->next = c->first_free;
+	c->first_free = place + 1;
+}

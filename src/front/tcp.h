@@ -1,0 +1,42 @@
+/* tcp: TCP clients: pipelined frames, answers as they are ready, caps, idle times (RFC
+ * 7766). */
+#ifndef DOTGATE_FRONT_TCP_H
+#define DOTGATE_FRONT_TCP_H
+
+#include "base/metric.h"
+#include "front/client.h"
+#include "net/loop.h"
+
+#define TCP_LISTENERS_MAX 64
+
+struct tcp_options {
+	struct loop *loop;
+	struct metrics *metrics;
+	front_query_fn *on_query;
+	void *arg;	      /* of on_query */
+	unsigned clients_max; /* connections in all; at the cap the idlest gives way */
+	unsigned clients_per_address; /* one address cannot take the whole table */
+	uint64_t idle_us;	      /* without a query under way */
+};
+
+int tcp_new(struct tcp **out, const struct tcp_options *o);
+
+/* Accepts on the listening socket FD, which it then owns. */
+int tcp_add(struct tcp *t, int fd);
+
+/* Writes what is queued. Called at the end of each round. */
+void tcp_flush(struct tcp *t);
+
+/* Accepts and reads no more; idle clients are closed now, the others once answered. */
+void tcp_stop(struct tcp *t);
+
+void tcp_free(struct tcp *t);
+
+uint16_t tcp_keepalive(const struct tcp *t);
+
+/* The part of the client interface that is TCP's; see client.h. */
+uint8_t *tcp_room(struct tcp *t, const struct client *c, size_t n);
+void tcp_send(struct tcp *t, const struct client *c, size_t len);
+void tcp_drop(struct tcp *t, const struct client *c);
+
+#endif

@@ -1,0 +1,182 @@
+/* tcp_table: slots, ages and idle times. */
+#include "front/tcp_table.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static uint64_t now(const struct tcp *t)
+{
+	return loop_now(t->options.loop);
+}
+
+static void drop(struct tcp *t, enum reason why)
+{
+	metric_inc(&t->options.metrics->dropped[why]);
+}
+
+/* ---- idle times ---- */
+
+static uint64_t due_of(const struct tcp *t, const struct list *l)
+{
+	return list_entry(l->next, struct tcp_client, age)->active_us +
+	       t->options.idle_us;
+}
+
+static void run_idle(void *arg);
+
+/* The timer is set for the client that is due first; that it was active since is seen
+ * when it runs, so that activity costs no timer. */
+static void set_idle(struct tcp *t)
+{
+	uint64_t due = TCP_NEVER;
+
+	if (!list_empty(&t->quiet))
+		due = due_of(t, &t->quiet);
+	if (!list_empty(&t->busy) && due_of(t, &t->busy) < due)
+		due = due_of(t, &t->busy);
+	(void)timer_set(t->options.loop, &t->idle, due, run_idle, t);
+}
+
+/* ---- the table ---- */
+
+static void count_clients(struct tcp *t)
+{
+	metric_set(&t->options.metrics->tcp_clients, t->count);
+}
+
+static void on_ready(void *arg, unsigned ready)
+{
+	struct tcp_client *c = arg;
+
+	if (ready & LOOP_WRITE)
+		c->blocked = false;
+	if (ready & LOOP_READ && !c->eof)
+		tcp_client_read(c);
+	tcp_client_mark(c);
+}
+
+static struct tcp_client *take_slot(struct tcp *t)
+{
+	struct tcp_client *c = &t->clients[t->slots];
+
+	if (!list_empty(&t->free)) {
+		c = list_entry(t->free.prev, struct tcp_client, age);
+		list_remove(&c->age);
+		return c;
+	}
+	c->slot = t->slots++;
+	return c;
+}
+
+static void give_slot(struct tcp_client *c)
+{
+	c->fd = -1;
+	c->generation++;
+	list_append(&c->tcp->free, &c->age);
+}
+
+int tcp_table_open(struct tcp *t, int fd, uint32_t place)
+{
+	struct tcp_client *c = take_slot(t);
+	int r;
+
+	*c = (struct tcp_client){.tcp = t,
+				 .slot = c->slot,
+				 .generation = c->generation,
+				 .place = place,
+				 .fd = fd};
+	list_init(&c->age);
+	list_init(&c->work);
+	list_init(&c->holding);
+	r = loop_watch_fd(t->options.loop, fd, LOOP_READ, LOOP_CLIENT, on_ready, c,
+			  &c->watch);
+	if (r < 0) {
+		give_slot(c);
+		return r;
+	}
+	t->count++;
+	count_clients(t);
+	metric_inc(&t->options.metrics->tcp_accepted);
+	tcp_client_touch(c);
+	if (t->idle.due == TCP_NEVER)
+		set_idle(t);
+	return 0;
+}
+
+void tcp_table_close(struct tcp_client *c)
+{
+	struct tcp *t = c->tcp;
+
+	loop_forget(t->options.loop, c->watch);
+	/* what a client still sends while we end would make of this a reset, and that
+	 * could cost it the last answers */
+	if (t->stopping && !c->broken)
+		(void)recv(c->fd, NULL, INT_MAX, MSG_DONTWAIT | MSG_TRUNC);
+	close(c->fd);
+	tcp_client_release(c);
+	list_remove(&c->age);
+	list_remove(&c->work);
+	census_leave(t->census, c->place);
+	t->count--;
+	count_clients(t);
+	give_slot(c);
+}
+
+bool tcp_table_give_way(struct tcp *t, enum reason why)
+{
+	if (list_empty(&t->quiet))
+		return false;
+	drop(t, why);
+	tcp_table_close(list_entry(t->quiet.next, struct tcp_client, age));
+	return true;
+}
+
+static void run_idle(void *arg)
+{
+	struct tcp *t = arg;
+
+	while (!list_empty(&t->quiet) && due_of(t, &t->quiet) <= now(t))
+		tcp_table_close(list_entry(t->quiet.next, struct tcp_client, age));
+	while (!list_empty(&t->busy) && due_of(t, &t->busy) <= now(t)) {
+		struct tcp_client *c = list_entry(t->busy.next, struct tcp_client, age);
+
+		if (!c->blocked) {
+			tcp_client_touch(c); /* it waits for us, not we for it */
+			continue;
+		}
+		drop(t, REASON_SEND_FAILED);
+		tcp_table_close(c);
+	}
+	set_idle(t);
+}
+
+/* ---- life ---- */
+
+int tcp_table_init(struct tcp *t)
+{
+	struct list *lists[] = {&t->quiet,  &t->busy,	 &t->dirty,
+				&t->resume, &t->holding, &t->free};
+
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		list_init(lists[i]);
+	/* a newcomer is counted before another one gives way to it */
+	t->census = census_new(t->options.clients_max + 1);
+	/* not touched before it is used, so that only what is used takes memory */
+	t->clients = calloc(t->options.clients_max, sizeof *t->clients);
+	if (!t->census || !t->clients)
+		return -ENOMEM;
+	return timer_set(t->options.loop, &t->idle, TCP_NEVER, run_idle, t);
+}
+
+void tcp_table_free(struct tcp *t)
+{
+	for (uint32_t i = 0; i < t->slots; i++)
+		if (t->clients[i].fd >= 0)
+			tcp_table_close(&t->clients[i]);
+	timer_stop(t->options.loop, &t->idle);
+	census_free(t->census);
+	free(t->clients);
+}
