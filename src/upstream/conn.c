@@ -1,0 +1,365 @@
+/* conn: the life of a connection: dial, handshake, idle and silent times, the end. */
+#include "upstream/conn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "net/socket.h"
+#include "upstream/exchange.h"
+
+/* From dial to READY at most; less than a query's deadline, so that there is time to
+ * tell. */
+#define DIAL_MAX_US 4000000
+/* A dial that takes longer is slow enough to try another upstream beside it. */
+#define DIAL_PATIENCE_US 300000
+/* Unacknowledged data or a dead path ends the connection after this. */
+#define USER_TIMEOUT_MS 5000
+
+static void on_timer(void *arg);
+static void on_ready(void *arg, unsigned ready);
+
+/* All state changes go through here: only the arrows of conn.h exist. */
+static void set_state(struct conn *c, enum conn_state to)
+{
+	static const bool legal[CONN_CLOSED + 1][CONN_CLOSED + 1] = {
+	    [CONN_CONNECTING] = {[CONN_HANDSHAKING] = true, [CONN_CLOSED] = true},
+	    [CONN_HANDSHAKING] = {[CONN_READY] = true, [CONN_CLOSED] = true},
+	    [CONN_READY] = {[CONN_DRAINING] = true, [CONN_CLOSED] = true},
+	    [CONN_DRAINING] = {[CONN_CLOSED] = true},
+	};
+	struct upstream_metrics *m = c->context->metrics;
+
+	if (!legal[c->state][to])
+		abort();
+	if (c->state < CONN_READY)
+		metric_dec(&m->connecting);
+	if (c->state == CONN_READY || (c->state == CONN_DRAINING && to == CONN_CLOSED))
+		metric_dec(&m->connections);
+	c->state = to;
+	if (to < CONN_READY)
+		metric_inc(&m->connecting);
+	if (to == CONN_READY || to == CONN_DRAINING)
+		metric_inc(&m->connections);
+}
+
+const char *conn_state_word(enum conn_state s)
+{
+	static const char *const words[] = {"connecting", "handshaking", "ready",
+					    "draining", "closed"};
+
+	return words[s];
+}
+
+static uint64_t now(const struct conn *c)
+{
+	return loop_now(c->context->loop);
+}
+
+static void timer_at(struct conn *c, uint64_t due)
+{
+	/* never more timers than connections: the heap has room after the first */
+	(void)timer_set(c->context->loop, &c->timer, due, on_timer, c);
+}
+
+/* ---- from the dial to READY ---- */
+
+struct conn *conn_new(const struct conn_context *k)
+{
+	struct conn *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	c->context = k;
+	c->state = CONN_CONNECTING;
+	c->fd = -1;
+	c->dialled_us = loop_now(k->loop);
+	c->is_careful = health_is_careful(k->health, c->dialled_us);
+	list_init(&c->node);
+	c->ids = ids_new();
+	/* the timer is set here so that moving it later cannot fail */
+	if (!c->ids || timer_set(k->loop, &c->timer, c->dialled_us + DIAL_PATIENCE_US,
+				 on_timer, c) < 0) {
+		ids_free(c->ids);
+		free(c);
+		return NULL;
+	}
+	metric_inc(&k->metrics->connecting);
+	return c;
+}
+
+static enum reason dial_reason(int error)
+{
+	switch (-error) {
+	case ECONNREFUSED:
+		return REASON_DIAL_REFUSED;
+	case ETIMEDOUT:
+		return REASON_DIAL_TIMEOUT;
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+	case EADDRNOTAVAIL:
+	case EACCES:
+	case EPERM:
+		return REASON_DIAL_UNREACHABLE;
+	default:
+		return REASON_DIAL_ERROR;
+	}
+}
+
+void conn_dial(struct conn *c)
+{
+	c->fd = socket_connect(c->context->address, USER_TIMEOUT_MS);
+	if (c->fd < 0) {
+		enum reason why = dial_reason(c->fd);
+		const char *detail = strerror(-c->fd);
+
+		c->fd = -1;
+		conn_drop(c, why, detail);
+		return;
+	}
+	if (loop_watch_fd(c->context->loop, c->fd, LOOP_WRITE, LOOP_UPSTREAM, on_ready, c,
+			  &c->watch) < 0)
+		conn_drop(c, REASON_DIAL_ERROR, "too many descriptors");
+}
+
+static void handshake(struct conn *c)
+{
+	struct upstream_metrics *m = c->context->metrics;
+	char detail[TLS_DETAIL_MAX];
+	bool resumed;
+
+	switch (tls_handshake(c->tls)) {
+	case TLS_OK:
+		break;
+	case TLS_WANT_READ:
+		loop_change(c->context->loop, c->watch, LOOP_READ);
+		return;
+	case TLS_WANT_WRITE:
+		loop_change(c->context->loop, c->watch, LOOP_WRITE);
+		return;
+	case TLS_EOF:
+	case TLS_ERROR:
+		conn_drop(c, tls_conn_failure(c->tls, detail), detail);
+		return;
+	}
+	loop_change(c->context->loop, c->watch, LOOP_READ);
+	set_state(c, CONN_READY);
+	resumed = tls_conn_resumed(c->tls);
+	c->heard_us = c->idle_since_us = now(c);
+	metric_inc(&m->opened[resumed]);
+	metric_set(&m->cert_not_after, (uint64_t)tls_conn_cert_not_after(c->tls));
+	histogram_add(&m->handshake_duration[resumed], now(c) - c->connected_us);
+	timer_stop(c->context->loop, &c->timer);
+	conn_watch_time(c);
+	c->context->events->ready(c);
+}
+
+static void connected(struct conn *c)
+{
+	int error = socket_connect_result(c->fd);
+
+	if (error < 0) {
+		conn_drop(c, dial_reason(error), strerror(-error));
+		return;
+	}
+	if (tls_conn_new(&c->tls, c->context->peer, c->fd) < 0) {
+		conn_drop(c, REASON_DIAL_ERROR, "out of memory");
+		return;
+	}
+	set_state(c, CONN_HANDSHAKING);
+	c->connected_us = now(c);
+	histogram_add(&c->context->metrics->connect_duration,
+		      c->connected_us - c->dialled_us);
+	handshake(c);
+}
+
+static void on_ready(void *arg, unsigned ready)
+{
+	struct conn *c = arg;
+
+	switch (c->state) {
+	case CONN_CONNECTING:
+		connected(c);
+		return;
+	case CONN_HANDSHAKING:
+		handshake(c);
+		return;
+	case CONN_READY:
+	case CONN_DRAINING:
+		conn_exchange(c, ready);
+		return;
+	case CONN_CLOSED:
+		return;
+	}
+}
+
+/* ---- time ---- */
+
+/* When a READY or DRAINING connection has to be looked at again. */
+static uint64_t next_look(const struct conn *c)
+{
+	const struct sent *oldest = ids_oldest(c->ids);
+	uint64_t since;
+
+	if (!oldest)
+		return c->idle_since_us + (c->idle_us ? c->idle_us : c->context->idle_us);
+	if (c->state == CONN_DRAINING)
+		return oldest->sent_us + c->context->timeout_us;
+	since = c->heard_us > oldest->sent_us ? c->heard_us : oldest->sent_us;
+	return since + health_patience(c->context->health);
+}
+
+void conn_watch_time(struct conn *c)
+{
+	uint64_t due = next_look(c);
+
+	if (!timer_running(&c->timer) || due < c->timer.due)
+		timer_at(c, due);
+}
+
+/* Queries whose deadline has passed have been answered by others or failed. */
+static void give_up_old(struct conn *c)
+{
+	struct sent *s;
+
+	while ((s = ids_oldest(c->ids)) &&
+	       s->sent_us + c->context->timeout_us <= now(c)) {
+		metric_inc(&c->context->metrics->requests[REASON_QUERY_TIMEOUT]);
+		ids_abandon(c->ids, s);
+		metric_dec(&c->context->metrics->inflight);
+		c->idle_since_us = now(c);
+	}
+}
+
+static void look(struct conn *c)
+{
+	give_up_old(c);
+	if (!ids_awaited_count(c->ids) && c->state == CONN_DRAINING) {
+		conn_drop(c, REASON_CLOSED_BY_US, "retired");
+		return;
+	}
+	if (next_look(c) > now(c)) {
+		conn_watch_time(c);
+		return;
+	}
+	if (!ids_awaited_count(c->ids)) {
+		conn_drop(c, REASON_CLOSED_BY_US, "idle");
+		return;
+	}
+	c->heard_us = now(c); /* said once; the next silence begins here */
+	c->is_silent = true;
+	c->context->events->silent(c);
+	if (c->state != CONN_CLOSED)
+		conn_watch_time(c);
+}
+
+static void look_at_dial(struct conn *c)
+{
+	if (now(c) < c->dialled_us + DIAL_MAX_US) {
+		timer_at(c, c->dialled_us + DIAL_MAX_US);
+		c->is_slow = true;
+		c->context->events->slow(c);
+		return;
+	}
+	if (c->state == CONN_CONNECTING)
+		conn_drop(c, REASON_DIAL_TIMEOUT, "no answer to the connection attempt");
+	else
+		conn_drop(c, REASON_TLS_TIMEOUT, "the handshake did not end");
+}
+
+static void on_timer(void *arg)
+{
+	struct conn *c = arg;
+
+	switch (c->state) {
+	case CONN_CONNECTING:
+	case CONN_HANDSHAKING:
+		look_at_dial(c);
+		return;
+	case CONN_READY:
+	case CONN_DRAINING:
+		look(c);
+		return;
+	case CONN_CLOSED:
+		return;
+	}
+}
+
+/* ---- the end ---- */
+
+void conn_retire(struct conn *c)
+{
+	if (c->state != CONN_READY) {
+		conn_drop(c, REASON_CLOSED_BY_US, "retired");
+		return;
+	}
+	set_state(c, CONN_DRAINING);
+	/* look() closes it in a round of its own, when nothing is out any more */
+	timer_at(c, ids_awaited_count(c->ids) ? next_look(c) : now(c));
+}
+
+static void release(struct conn *c)
+{
+	struct loop *l = c->context->loop;
+
+	timer_stop(l, &c->timer);
+	timer_stop(l, &c->more);
+	loop_forget(l, c->watch);
+	c->watch = 0;
+	tls_conn_free(c->tls);
+	c->tls = NULL;
+	if (c->fd >= 0)
+		socket_close(c->fd);
+	c->fd = -1;
+	buf_free(&c->in);
+	buf_free(&c->out);
+}
+
+/* What ends a connection without speaking against the upstream: our own wish, a clean
+ * close with nothing in flight, or any close after it has answered. */
+static bool speaks_against(const struct conn *c, enum reason why)
+{
+	if (why == REASON_CLOSED_BY_US || why == REASON_CLOSED_IDLE)
+		return false;
+	if (why == REASON_CLOSED_BUSY || why == REASON_RESET)
+		return c->answers == 0;
+	return true;
+}
+
+void conn_drop(struct conn *c, enum reason why, const char *detail)
+{
+	const struct conn_events *events = c->context->events;
+	bool failed = speaks_against(c, why);
+	struct sent *s;
+
+	if (c->tls && (c->state == CONN_READY || c->state == CONN_DRAINING))
+		tls_close(c->tls);
+	set_state(c, CONN_CLOSED);
+	metric_inc(&c->context->metrics->closed[why]);
+	release(c);
+	events->closed(c, why, failed, detail);
+	while ((s = ids_oldest(c->ids))) {
+		uint64_t flight = s->flight;
+
+		ids_release(c->ids, s);
+		metric_dec(&c->context->metrics->inflight);
+		metric_inc(&c->context->metrics->requests[why]);
+		events->lost(c, flight, why);
+	}
+}
+
+void conn_free(struct conn *c)
+{
+	if (!c)
+		return;
+	if (c->state != CONN_CLOSED) {
+		if (c->tls && c->state >= CONN_READY)
+			tls_close(c->tls);
+		set_state(c, CONN_CLOSED);
+		release(c);
+	}
+	list_remove(&c->node);
+	ids_free(c->ids);
+	free(c);
+}

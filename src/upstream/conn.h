@@ -1,0 +1,135 @@
+/* conn: one DNS-over-TLS connection to an upstream (RFC 7858), shared by many queries. */
+#ifndef DOTGATE_UPSTREAM_CONN_H
+#define DOTGATE_UPSTREAM_CONN_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/metric.h"
+#include "dns/query.h"
+#include "dns/response.h"
+#include "net/loop.h"
+#include "net/timer.h"
+#include "net/tls.h"
+#include "upstream/health.h"
+#include "upstream/ids.h"
+
+/*
+ *               connected             authenticated           retired
+ *   CONNECTING ------------> HANDSHAKING ------------> READY ------------> DRAINING
+ *        |                        |                      |                     |
+ *        +------------------------+-----------+----------+---------------------+
+ *                                             v  conn_drop(), from every state
+ *                                          CLOSED
+ *
+ * Only a READY connection takes queries: no octet of one exists in TLS, or in a buffer of
+ * ours, before the peer has been authenticated. A DRAINING one still delivers answers.
+ */
+enum conn_state {
+	CONN_CONNECTING,
+	CONN_HANDSHAKING,
+	CONN_READY,
+	CONN_DRAINING,
+	CONN_CLOSED
+};
+
+struct conn;
+
+/* What a connection tells its owner. None of these may free the connection. */
+struct conn_events {
+	/* Authenticated. */
+	void (*ready)(struct conn *c);
+	/* There are frames to be flushed at the end of this round. */
+	void (*dirty)(struct conn *c);
+	/* A response to the query of FLIGHT (0: a probe's) came, RTT_US after it was
+	 * sent. Returns false when nobody waited for it any more. */
+	bool (*answer)(struct conn *c, uint64_t flight, const struct response *r,
+		       uint64_t rtt_us);
+	/* It takes longer than DIAL_PATIENCE_US to become ready. */
+	void (*slow)(struct conn *c);
+	/* It has been silent for health_patience() with queries out. */
+	void (*silent)(struct conn *c);
+	/* It is CLOSED for this reason, and FAILED says whether that speaks against the
+	 * upstream. Its queries are then reported lost. */
+	void (*closed)(struct conn *c, enum reason why, bool failed, const char *detail);
+	/* The query of FLIGHT (0: a probe's) will not be answered on this connection. */
+	void (*lost)(struct conn *c, uint64_t flight, enum reason why);
+};
+
+/* What is the same for all connections to one upstream of one worker. */
+struct conn_context {
+	struct loop *loop;
+	struct random *random;
+	const struct hash_key *hash_key;
+	const struct conn_events *events;
+	void *owner;
+	const struct address *address;
+	struct tls_peer *peer;
+	struct health *health;
+	struct upstream_metrics *metrics;
+	uint64_t idle_us;    /* closed by us after this long without a query */
+	uint64_t timeout_us; /* a query is not awaited for longer */
+};
+
+struct conn {
+	const struct conn_context *context;
+	struct list node; /* in its owner's list */
+	enum conn_state state;
+	bool is_dirty;
+	bool is_slow;	   /* `slow` was reported */
+	bool is_silent;	   /* `silent` was reported */
+	bool is_careful;   /* one query per record; see health_is_careful() */
+	bool wants_write;  /* the socket or TLS is waited for, to write on */
+	bool failed_write; /* nothing more can be written; what is in the socket is still
+			      read */
+	int fd;
+	struct tls_conn *tls;
+	loop_watch watch;
+	struct timer timer; /* what comes next: slow, given up, silent, idle */
+	struct timer more;  /* reading goes on in the next round */
+	struct ids *ids;
+	struct buf in, out;
+	unsigned unsent;      /* queries in `out` since the last write */
+	unsigned bad_answers; /* since the last good one */
+	bool asked; /* a query was encoded (the first carries the keepalive option) */
+	uint64_t answers;
+	uint64_t dialled_us, connected_us;
+	uint64_t heard_us; /* the silence began */
+	uint64_t idle_since_us;
+	uint64_t idle_us; /* the upstream's own value, if it gave one (RFC 7828) */
+};
+
+/* A connection, CONNECTING, not dialled yet. NULL: out of memory. */
+struct conn *conn_new(const struct conn_context *k);
+
+/* Starts the attempt; the connection may be CLOSED when this returns. */
+void conn_dial(struct conn *c);
+
+/* Ends what is left of it and frees it; reports nothing. */
+void conn_free(struct conn *c);
+
+/* True if it takes one more query. */
+bool conn_has_room(const struct conn *c);
+
+/*
+ * Queues Q for FLIGHT (0: a probe, whose answer nobody waits for). QUESTION is
+ * conn_question_hash() of its question. Returns 0, -ENOSPC when it has no room, or
+ * -ENOMEM.
+ */
+int conn_send(struct conn *c, const struct query *q, uint64_t flight, uint64_t question);
+
+/* Writes what is queued, in one TLS record where it fits. Call at the end of a round. */
+void conn_flush(struct conn *c);
+
+/* No more queries; closed when what is out has been answered or given up. */
+void conn_retire(struct conn *c);
+
+/* The one end, right from every state: CLOSED, the owner told, its queries lost. */
+void conn_drop(struct conn *c, enum reason why, const char *detail);
+
+/* What an answer is matched by besides its id: name without case, type, class. */
+uint64_t conn_question_hash(const struct hash_key *key, const struct question *q);
+
+/* The word of a state, for logs. */
+const char *conn_state_word(enum conn_state s);
+
+#endif

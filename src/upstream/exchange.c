@@ -1,0 +1,314 @@
+/* exchange: queries out and answers in on a connection. */
+#include "upstream/exchange.h"
+
+#include <errno.h>
+
+#include "base/hash.h"
+#include "dns/message.h"
+#include "net/frame.h"
+
+/* Octets of frames that wait to be written: IDS_MAX padded queries of the usual 128, and
+ * room for one of any length. */
+#define OUT_MAX                                                                          \
+	(IDS_MAX * (FRAME_HEADER + QUERY_PAD_BLOCK) + FRAME_HEADER + QUERY_ENCODED_MAX)
+/* Kept when nothing waits, so that a usual round allocates nothing. */
+#define OUT_KEEP 16384
+
+/* One TLS record's worth is read at a time; an incomplete frame may wait before it. */
+#define READ_CHUNK 16384
+#define IN_MAX (FRAME_MAX + READ_CHUNK)
+#define IN_KEEP (2 * READ_CHUNK)
+
+/* Records read before others have their turn: an upstream that never pauses must not
+ * starve the clients. */
+#define READS_PER_ROUND 64
+
+/* So many useless messages in a row are no accident: the stream is not to be trusted. */
+#define BAD_ANSWERS_MAX 64
+
+uint64_t conn_question_hash(const struct hash_key *key, const struct question *q)
+{
+	uint8_t bytes[QUESTION_KEY_MAX];
+
+	return hash_bytes(key, bytes, question_key(q, bytes));
+}
+
+void conn_make_dirty(struct conn *c)
+{
+	if (c->is_dirty || c->wants_write)
+		return;
+	c->is_dirty = true;
+	c->context->events->dirty(c);
+}
+
+/* ---- out ---- */
+
+bool conn_has_room(const struct conn *c)
+{
+	return c->state == CONN_READY && !c->failed_write &&
+	       ids_taken_count(c->ids) < IDS_MAX &&
+	       buf_len(&c->out) <= OUT_MAX - (FRAME_HEADER + QUERY_ENCODED_MAX);
+}
+
+int conn_send(struct conn *c, const struct query *q, uint64_t flight, uint64_t question)
+{
+	const struct conn_context *k = c->context;
+	uint64_t now = loop_now(k->loop);
+	uint8_t *frame;
+	size_t n;
+	int id;
+
+	if (!conn_has_room(c))
+		return -ENOSPC;
+	frame = buf_reserve(&c->out, FRAME_HEADER + QUERY_ENCODED_MAX, OUT_MAX);
+	if (!frame)
+		return -ENOMEM;
+	id = ids_take(c->ids, k->random, flight, question, now);
+	if (id < 0)
+		return id;
+	n = query_encode(frame + FRAME_HEADER, q, (uint16_t)id, !c->asked);
+	frame_put_length(frame, n);
+	buf_commit(&c->out, FRAME_HEADER + n);
+	c->asked = true;
+	c->unsent++;
+	metric_inc(&k->metrics->inflight);
+	conn_make_dirty(c);
+	if (ids_awaited_count(c->ids) == 1)
+		conn_watch_time(c);
+	return 0;
+}
+
+static void wait_for(struct conn *c, bool write)
+{
+	if (c->wants_write == write)
+		return;
+	c->wants_write = write;
+	loop_change(c->context->loop, c->watch,
+		    write ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+}
+
+/* The queued octets that go into one write: all, or one frame. */
+static size_t write_len(struct conn *c)
+{
+	const uint8_t *frame = buf_head(&c->out);
+
+	return c->is_careful ? FRAME_HEADER + ((size_t)frame[0] << 8 | frame[1])
+			     : buf_len(&c->out);
+}
+
+static void count_write(struct conn *c)
+{
+	unsigned queries = c->is_careful ? 1 : c->unsent;
+
+	metric_inc(&c->context->metrics->writes);
+	metric_add(&c->context->metrics->written, queries);
+	c->unsent -= queries;
+}
+
+/* Why TLS has failed on an authenticated connection: octets that are no TLS are now as
+ * bad a frame as any, and say nothing of who the upstream is. */
+static enum reason failure_of(const struct conn *c, char detail[TLS_DETAIL_MAX])
+{
+	enum reason why = tls_conn_failure(c->tls, detail);
+
+	return why == REASON_TLS_PROTOCOL ? REASON_BAD_FRAME : why;
+}
+
+void conn_flush(struct conn *c)
+{
+	char detail[TLS_DETAIL_MAX];
+	enum reason why;
+
+	c->is_dirty = false;
+	if (c->state != CONN_READY && c->state != CONN_DRAINING)
+		return;
+	while (buf_len(&c->out) && !c->failed_write) {
+		size_t n;
+
+		switch (tls_write(c->tls, buf_head(&c->out), write_len(c), &n)) {
+		case TLS_OK:
+			count_write(c);
+			buf_consume(&c->out, n);
+			continue;
+		case TLS_WANT_WRITE:
+			wait_for(c, true);
+			return;
+		case TLS_WANT_READ:
+			return;
+		case TLS_EOF:
+		case TLS_ERROR:
+			break;
+		}
+		/* The peer may have answered before it closed: read that first. */
+		why = failure_of(c, detail);
+		c->failed_write = true;
+		conn_exchange(c, LOOP_READ);
+		if (c->state != CONN_CLOSED)
+			conn_drop(c, why, detail);
+		return;
+	}
+	buf_trim(&c->out, OUT_KEEP);
+	wait_for(c, false);
+}
+
+/* ---- in ---- */
+
+static void count_bad(struct conn *c, enum reason why)
+{
+	metric_inc(&c->context->metrics->dropped[why]);
+	c->bad_answers++;
+}
+
+/* RFC 7828 3.2.2, 3.3.1 */
+static void obey_keepalive(struct conn *c, const struct edns *e)
+{
+	/* units of 100 ms; close a little earlier than the upstream would */
+	uint64_t us = (uint64_t)e->keepalive_value * 100000;
+
+	if (!e->keepalive || e->keepalive_value == UINT16_MAX)
+		return;
+	if (!us) {
+		if (c->state == CONN_READY)
+			conn_retire(c);
+		return;
+	}
+	c->idle_us = us - us / 8;
+	if (c->idle_us > c->context->idle_us)
+		c->idle_us = c->context->idle_us;
+}
+
+static void on_response(struct conn *c, struct sent *s, const struct response *r)
+{
+	const struct conn_context *k = c->context;
+	uint64_t now = loop_now(k->loop);
+	uint64_t flight = s->flight, rtt = now - s->sent_us;
+
+	if (ids_awaited(s))
+		metric_dec(&k->metrics->inflight);
+	else
+		flight = 0;
+	ids_release(c->ids, s);
+	c->bad_answers = 0;
+	c->answers++;
+	c->idle_since_us = now;
+	obey_keepalive(c, &r->edns);
+	if (k->events->answer(c, flight, r, rtt)) {
+		metric_inc(&k->metrics->requests[REASON_NONE]);
+		histogram_add(&k->metrics->request_duration, rtt);
+	} else {
+		metric_inc(&k->metrics->dropped[REASON_LATE]);
+	}
+}
+
+static void on_message(struct conn *c, const uint8_t *message, size_t len)
+{
+	struct response r;
+	struct sent *s;
+
+	s = ids_find(c->ids, (uint16_t)(message[0] << 8 | message[1]));
+	if (!s) {
+		count_bad(c, REASON_UNMATCHED);
+		return;
+	}
+	if (response_read(&r, message, len) < 0) {
+		count_bad(c, REASON_BAD_ANSWER);
+		return;
+	}
+	if (conn_question_hash(c->context->hash_key, &r.question) != s->question) {
+		count_bad(c, REASON_UNMATCHED);
+		return;
+	}
+	on_response(c, s, &r);
+}
+
+/* Takes the whole frames that have been received. False: the connection was dropped. */
+static bool take_frames(struct conn *c)
+{
+	const uint8_t *message;
+	size_t pos = 0, len;
+
+	while (frame_next(buf_head(&c->in), buf_len(&c->in), &pos, &message, &len)) {
+		if (len < DNS_HEADER_LEN) {
+			conn_drop(c, REASON_BAD_FRAME,
+				  "a frame too short for a DNS message");
+			return false;
+		}
+		on_message(c, message, len);
+		if (c->state == CONN_CLOSED)
+			return false;
+		if (c->bad_answers >= BAD_ANSWERS_MAX) {
+			conn_drop(c, REASON_BAD_ANSWER,
+				  "too many useless messages in a row");
+			return false;
+		}
+	}
+	buf_consume(&c->in, pos);
+	return true;
+}
+
+static void on_end(struct conn *c, enum tls_status status)
+{
+	char detail[TLS_DETAIL_MAX];
+	enum reason why;
+
+	if (status == TLS_ERROR) {
+		why = failure_of(c, detail);
+		conn_drop(c, why, detail);
+	} else if (ids_awaited_count(c->ids)) {
+		conn_drop(c, REASON_CLOSED_BUSY, "the upstream closed the connection");
+	} else {
+		conn_drop(c, REASON_CLOSED_IDLE,
+			  "the upstream closed the idle connection");
+	}
+}
+
+static void read_more(void *arg)
+{
+	conn_exchange(arg, LOOP_READ);
+}
+
+/* Reads until TLS has nothing left: what the library holds does not show as readiness of
+ * the socket; what is in the socket does. */
+static void read_all(struct conn *c)
+{
+	for (unsigned i = 0; i < READS_PER_ROUND; i++) {
+		uint8_t *room = buf_reserve(&c->in, READ_CHUNK, IN_MAX);
+		enum tls_status status;
+		size_t n;
+
+		if (!room) {
+			conn_drop(c, REASON_DIAL_ERROR, "out of memory");
+			return;
+		}
+		status = tls_read(c->tls, room, READ_CHUNK, &n);
+		if (status == TLS_EOF || status == TLS_ERROR) {
+			on_end(c, status);
+			return;
+		}
+		if (status != TLS_OK) {
+			buf_trim(&c->in, IN_KEEP);
+			return;
+		}
+		c->heard_us = loop_now(c->context->loop);
+		buf_commit(&c->in, n);
+		if (!take_frames(c))
+			return;
+		if (!tls_pending(c->tls)) {
+			buf_trim(&c->in, IN_KEEP);
+			return;
+		}
+	}
+	(void)timer_set(c->context->loop, &c->more, 0, read_more, c);
+}
+
+void conn_exchange(struct conn *c, unsigned ready)
+{
+	if (ready & LOOP_WRITE && c->wants_write) {
+		conn_flush(c);
+		if (c->state == CONN_CLOSED)
+			return;
+	}
+	read_all(c);
+	if (c->state == CONN_DRAINING && !ids_awaited_count(c->ids))
+		conn_drop(c, REASON_CLOSED_BY_US, "retired");
+}

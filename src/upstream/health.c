@@ -1,0 +1,116 @@
+/* health: back-off, smoothed round-trip time, patience. */
+#include "upstream/health.h"
+
+/* The first try after a failure: soon, since most failures are restarts or lost packets.
+ */
+#define BACKOFF_MIN_US 50000
+/* The longest back-off: with it a dead upstream costs one dial per 5 s, and its return is
+ * noticed within that time. */
+#define BACKOFF_MAX_US 5000000
+
+/* Silence that is suspicious when nothing is known of the upstream, and at least: a
+ * resolver may need most of a second for a name that it does not have cached. */
+#define PATIENCE_MIN_US 1000000
+#define PATIENCE_MAX_US 3000000
+
+/* A silence may have been the network's: after this time records are shared again. */
+#define CAREFUL_US 600000000
+
+/* Returns true if it was DOWN. */
+static bool recover(struct health *h)
+{
+	bool was_down = h->down;
+
+	h->down = false;
+	h->failures = 0;
+	h->retry_us = 0;
+	h->reason = REASON_NONE;
+	return was_down;
+}
+
+bool health_connected(struct health *h)
+{
+	/* reasons of the dial and of TLS come first */
+	return h->down && h->reason <= REASON_TLS_ALERT && recover(h);
+}
+
+bool health_answered(struct health *h, uint64_t rtt_us)
+{
+	/* RFC 6298 2.2, 2.3 */
+	if (!h->rtt_us) {
+		h->rtt_us = rtt_us;
+		h->rtt_var_us = rtt_us / 2;
+	} else {
+		uint64_t off =
+		    rtt_us > h->rtt_us ? rtt_us - h->rtt_us : h->rtt_us - rtt_us;
+
+		h->rtt_var_us = (3 * h->rtt_var_us + off) / 4;
+		h->rtt_us = (7 * h->rtt_us + rtt_us) / 8;
+	}
+	return recover(h);
+}
+
+/* Half as long again as it has been down already: a restart is noticed soon after it, a
+ * long outage costs little. Spread evenly over [1/2, 1] of that, so that many forwarders
+ * do not come back in step. */
+static uint64_t backoff(uint64_t down_for_us, struct random *r)
+{
+	uint64_t full = down_for_us / 2;
+
+	if (full < BACKOFF_MIN_US)
+		full = BACKOFF_MIN_US;
+	if (full > BACKOFF_MAX_US)
+		full = BACKOFF_MAX_US;
+	return full / 2 + random_below(r, (uint32_t)(full / 2) + 1);
+}
+
+static bool fail(struct health *h, enum reason why, uint64_t now_us)
+{
+	bool was_up = !h->down;
+
+	if (was_up)
+		h->down_us = now_us;
+	h->down = true;
+	h->reason = why;
+	h->failures++;
+	return was_up;
+}
+
+bool health_failed(struct health *h, enum reason why, uint64_t now_us, struct random *r)
+{
+	bool was_up = fail(h, why, now_us);
+
+	h->retry_us = now_us + backoff(now_us - h->down_us, r);
+	return was_up;
+}
+
+bool health_silent(struct health *h, uint64_t now_us, struct random *r)
+{
+	bool was_up = fail(h, REASON_READ_TIMEOUT, now_us);
+
+	h->careful_us = now_us + CAREFUL_US;
+	h->retry_us = was_up ? now_us : now_us + backoff(now_us - h->down_us, r);
+	return was_up;
+}
+
+bool health_is_careful(const struct health *h, uint64_t now_us)
+{
+	return now_us < h->careful_us;
+}
+
+bool health_may_dial(const struct health *h, uint64_t now_us)
+{
+	return !h->down || now_us >= h->retry_us;
+}
+
+uint64_t health_patience(const struct health *h)
+{
+	uint64_t patience = 2 * h->rtt_us + 4 * h->rtt_var_us;
+
+	if (patience < PATIENCE_MIN_US)
+		patience = PATIENCE_MIN_US;
+	/* who has been silent before is given more time: it may be slow, not mute */
+	for (unsigned i = 0; i < h->failures && patience < PATIENCE_MAX_US; i++)
+		patience *= 2;
+	return patience < PATIENCE_MAX_US ? patience : PATIENCE_MAX_US;
+}

@@ -1,0 +1,61 @@
+/* health: whether an upstream is usable, when to try it again, and how patient to be. */
+#ifndef DOTGATE_UPSTREAM_HEALTH_H
+#define DOTGATE_UPSTREAM_HEALTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/random.h"
+#include "base/reason.h"
+
+/*
+ * Pure: time and randomness are arguments.
+ *
+ *            answered, connected          failed, silent
+ *   UP  <-----------------------  DOWN  <-----------------  UP
+ *
+ * UP: usable, as far as is known. DOWN: the last thing that happened was a failure. What
+ * ends that is the success of what failed: a handshake where none could be had, else an
+ * answer, since a server that shakes hands may still be mute. A DOWN upstream may be
+ * dialled again when its back-off is over.
+ */
+struct health {
+	bool down;
+	enum reason reason; /* of the last failure */
+	unsigned failures;  /* since the last answer */
+	uint64_t down_us;   /* DOWN: since then */
+	uint64_t retry_us;  /* DOWN: not before this time */
+	uint64_t rtt_us; /* smoothed time from query to answer; 0: none yet (RFC 6298) */
+	uint64_t rtt_var_us; /* its mean deviation */
+	uint64_t careful_us; /* one query per TLS record until this time */
+};
+
+/* An answer came RTT_US after its query. Returns true if the upstream was DOWN. */
+bool health_answered(struct health *h, uint64_t rtt_us);
+
+/* A handshake has succeeded. Returns true if that ended DOWN. */
+bool health_connected(struct health *h);
+
+/* A connection could not be made, or ended before it answered anything. Returns true if
+ * the upstream was UP. */
+bool health_failed(struct health *h, enum reason why, uint64_t now_us, struct random *r);
+
+/* It has been silent with queries out: as a failure, but the first time another
+ * connection may be tried at once. Returns true if the upstream was UP. */
+bool health_silent(struct health *h, uint64_t now_us, struct random *r);
+
+/*
+ * True when the upstream has been silent of late. Some servers forget the queries that
+ * share a TLS record with the one that they are answering, until more comes: what they
+ * hold inside TLS does not show as readiness of their socket. So each query gets a record
+ * of its own for a while.
+ */
+bool health_is_careful(const struct health *h, uint64_t now_us);
+
+/* True when a connection may be made now. */
+bool health_may_dial(const struct health *h, uint64_t now_us);
+
+/* For how long a connection with queries out may say nothing before another is tried. */
+uint64_t health_patience(const struct health *h);
+
+#endif
