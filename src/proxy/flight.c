@@ -1,0 +1,227 @@
+/* flight: tables of flights and waiters with free lists, and a hash index by key. */
+#include "proxy/flight.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/message.h"
+
+#define BUCKETS (2 * FLIGHTS_MAX)
+
+_Static_assert((BUCKETS & (BUCKETS - 1)) == 0, "the index is masked");
+
+struct flights {
+	struct list age; /* oldest first */
+	unsigned count;
+	uint32_t free_flight,
+	    fresh_flight; /* slot + 1 of the last freed; first never used */
+	uint32_t free_waiter, fresh_waiter;
+	uint32_t bucket[BUCKETS]; /* slot + 1 of the first of the chain */
+	struct flight flight[FLIGHTS_MAX];
+	struct waiter waiter[WAITERS_MAX];
+};
+
+struct flights *flights_new(void)
+{
+	/* calloc: pages are only touched as queries use them */
+	struct flights *t = calloc(1, sizeof *t);
+
+	if (t)
+		list_init(&t->age);
+	return t;
+}
+
+void flights_free(struct flights *t)
+{
+	free(t);
+}
+
+/* ---- what is joined ---- */
+
+static uint16_t joined_flags(const struct query *q)
+{
+	return (uint16_t)((q->flags & (DNS_RD | DNS_CD)) | (q->edns.do_bit ? 1u : 0u));
+}
+
+uint64_t flights_key(const struct query *q, uint64_t question)
+{
+	/* the question's hash is keyed; a multiplication spreads the few bits over it */
+	return question ^ (joined_flags(q) + 1u) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static uint32_t *bucket_of(struct flights *t, uint64_t key)
+{
+	return &t->bucket[key & (BUCKETS - 1)];
+}
+
+static bool same(const struct flights *t, const struct flight *f, const struct query *q)
+{
+	const struct waiter *w = flights_first(t, f);
+
+	return w && f->type == q->question.type && f->class == q->question.class &&
+	       w->name_len == q->question.name_len &&
+	       name_equal(w->name, q->question.name, w->name_len);
+}
+
+struct flight *flights_find(struct flights *t, const struct query *q, uint64_t key)
+{
+	for (uint32_t n = *bucket_of(t, key); n; n = t->flight[n - 1].chain) {
+		struct flight *f = &t->flight[n - 1];
+
+		if (f->key == key && same(t, f, q))
+			return f;
+	}
+	return NULL;
+}
+
+/* ---- flights ---- */
+
+static uint32_t slot_of(uint64_t id)
+{
+	return (uint32_t)id; /* slot + 1 */
+}
+
+struct flight *flights_begin(struct flights *t, const struct query *q, uint64_t key,
+			     uint64_t question, uint64_t now_us)
+{
+	uint32_t *bucket = bucket_of(t, key);
+	uint32_t n = t->free_flight;
+	struct flight *f;
+	uint64_t generation;
+
+	if (n)
+		t->free_flight = t->flight[n - 1].chain;
+	else if (t->fresh_flight < FLIGHTS_MAX)
+		n = ++t->fresh_flight;
+	else
+		return NULL;
+	f = &t->flight[n - 1];
+	generation = (f->key >> 32) + 1; /* of a free flight: where the old one is kept */
+	*f = (struct flight){
+	    .id = generation << 32 | n,
+	    .key = key,
+	    .question = question,
+	    .chain = *bucket,
+	    .began_us = now_us,
+	    .type = q->question.type,
+	    .class = q->question.class,
+	};
+	*bucket = n;
+	list_append(&t->age, &f->age);
+	list_init(&f->waiting);
+	t->count++;
+	return f;
+}
+
+static void unchain(struct flights *t, struct flight *f)
+{
+	uint32_t *link = bucket_of(t, f->key);
+
+	while (*link != slot_of(f->id))
+		link = &t->flight[*link - 1].chain;
+	*link = f->chain;
+}
+
+static void free_waiters(struct flights *t, const struct flight *f)
+{
+	if (!f->first)
+		return;
+	t->waiter[f->last - 1].next = t->free_waiter;
+	t->free_waiter = f->first;
+}
+
+void flights_end(struct flights *t, struct flight *f)
+{
+	uint32_t n = slot_of(f->id);
+
+	unchain(t, f);
+	free_waiters(t, f);
+	list_remove(&f->age);
+	list_remove(&f->waiting);
+	f->key = f->id; /* keeps the generation */
+	f->id = 0;
+	f->chain = t->free_flight;
+	t->free_flight = n;
+	t->count--;
+}
+
+struct flight *flights_get(struct flights *t, uint64_t id)
+{
+	uint32_t n = slot_of(id);
+
+	if (!n || n > t->fresh_flight || t->flight[n - 1].id != id)
+		return NULL;
+	return &t->flight[n - 1];
+}
+
+struct flight *flights_oldest(struct flights *t)
+{
+	return list_empty(&t->age) ? NULL : list_entry(t->age.next, struct flight, age);
+}
+
+unsigned flights_count(const struct flights *t)
+{
+	return t->count;
+}
+
+/* ---- waiters ---- */
+
+int flights_wait(struct flights *t, struct flight *f, const struct client *c,
+		 const struct query *q, uint64_t now_us)
+{
+	uint32_t n = t->free_waiter;
+	struct waiter *w;
+
+	if (f->waiter_count == WAITERS_PER_FLIGHT)
+		return -ENOSPC;
+	if (n)
+		t->free_waiter = t->waiter[n - 1].next;
+	else if (t->fresh_waiter < WAITERS_MAX)
+		n = ++t->fresh_waiter;
+	else
+		return -ENOSPC;
+	w = &t->waiter[n - 1];
+	w->client = *c;
+	w->id = q->id;
+	w->flags = q->flags;
+	w->limit = q->limit;
+	w->edns = q->edns.present;
+	w->do_bit = q->edns.do_bit;
+	w->keepalive = q->edns.keepalive;
+	w->asked_us = now_us;
+	w->next = 0;
+	w->name_len = (uint8_t)q->question.name_len;
+	memcpy(w->name, q->question.name, q->question.name_len);
+	if (f->last)
+		t->waiter[f->last - 1].next = n;
+	else
+		f->first = n;
+	f->last = n;
+	f->waiter_count++;
+	return 0;
+}
+
+const struct waiter *flights_first(const struct flights *t, const struct flight *f)
+{
+	return f->first ? &t->waiter[f->first - 1] : NULL;
+}
+
+const struct waiter *flights_next(const struct flights *t, const struct waiter *w)
+{
+	return w->next ? &t->waiter[w->next - 1] : NULL;
+}
+
+struct query flights_query(const struct flight *f, const struct waiter *w)
+{
+	return (struct query){
+	    .id = w->id,
+	    .flags = w->flags,
+	    .limit = w->limit,
+	    .question = {.name = w->name,
+			 .name_len = w->name_len,
+			 .type = f->type,
+			 .class = f->class},
+	    .edns = {.present = w->edns, .do_bit = w->do_bit, .keepalive = w->keepalive},
+	};
+}

@@ -1,0 +1,229 @@
+/* query: joining, deadlines, overload, drain: what a client gets and when. */
+#include "story.h"
+
+#include "dns/name.h"
+#include "proxy/flight.h"
+
+static void a_query_is_answered(void **state)
+{
+	unsigned c;
+
+	(void)state;
+	world_new(1);
+	c = world_ask("example.com");
+	world_settle();
+	assert_good(c);
+	assert_int_equal(world_server(0)->dials, 1);
+	assert_int_equal(world_inflight(), 0);
+	assert_int_equal(world_metrics()->responses[0][SOURCE_UPSTREAM], 1);
+	world_free();
+}
+
+static void queries_of_a_round_share_a_record(void **state)
+{
+	(void)state;
+	world_new(1);
+	world_ask("warm.example");
+	world_settle();
+	ask_many(100);
+	world_settle();
+	assert_int_equal(world_server(0)->queries, 101);
+	assert_int_equal(world_server(0)->writes, 2);
+	assert_int_equal(world_server(0)->dials, 1);
+	for (unsigned i = 0; i <= 100; i++)
+		assert_good(i);
+	world_free();
+}
+
+static void identical_questions_join(void **state)
+{
+	(void)state;
+	world_new(1);
+	world_server(0)->mute = true;
+	for (unsigned i = 0; i < 100; i++)
+		world_ask(i % 2 ? "EXAMPLE.com" : "example.COM");
+	world_settle();
+	assert_int_equal(world_received_count(0), 1);
+	world_answer(world_received(0, 0));
+	world_settle();
+	for (unsigned i = 0; i < 100; i++) {
+		assert_good(i);
+		/* each in the case in which it was asked */
+		assert_memory_equal(world_told(i)->message + 13,
+				    i % 2 ? "EXAMPLE" : "example", 7);
+	}
+	assert_int_equal(world_metrics()->joined, 99);
+	world_free();
+}
+
+static void what_differs_is_not_joined(void **state)
+{
+	(void)state;
+	world_new(1);
+	world_server(0)->mute = true;
+	world_ask_as("example.com", TYPE_A, 0, false);
+	world_ask_as("example.com", TYPE_AAAA, 0, false);
+	world_ask_as("example.com", TYPE_A, DNS_CD, false);
+	world_ask_as("example.com", TYPE_A, 0, true);
+	world_ask_as("www.example.com", TYPE_A, 0, false);
+	world_settle();
+	assert_int_equal(world_received_count(0), 5);
+	world_free();
+}
+
+static void one_question_holds_a_bounded_number_of_clients(void **state)
+{
+	(void)state;
+	world_new(1);
+	world_server(0)->mute = true;
+	for (unsigned i = 0; i <= WAITERS_PER_FLIGHT; i++)
+		world_ask("example.com");
+	world_settle();
+	assert_int_equal(world_received_count(0), 1);
+	assert_failed(WAITERS_PER_FLIGHT, 23, "overload");
+	assert_int_equal(world_metrics()->dropped[REASON_OVERLOAD], 1);
+	world_answer(world_received(0, 0));
+	world_settle();
+	assert_good(0);
+	assert_good(WAITERS_PER_FLIGHT - 1);
+	world_free();
+}
+
+static void the_deadline_is_the_first_clients(void **state)
+{
+	unsigned first, second;
+	uint64_t start;
+
+	(void)state;
+	world_new(1);
+	world_server(0)->mute = true;
+	start = world_now();
+	first = world_ask("example.com");
+	world_run(3 * WORLD_S);
+	second = world_ask("example.com");
+	world_run(10 * WORLD_S);
+	assert_failed(first, 22, "query_timeout");
+	assert_failed(second, 22, "query_timeout");
+	assert_int_equal(world_told(first)->at_us, start + 5 * WORLD_S);
+	assert_int_equal(world_told(second)->at_us, start + 5 * WORLD_S);
+	world_free();
+}
+
+static void nothing_is_sent_after_the_deadline(void **state)
+{
+	unsigned client, sent;
+
+	(void)state;
+	world_new(1);
+	world_server(0)->dial = DIAL_BLACK_HOLE;
+	client = world_ask("example.com");
+	world_run(5 * WORLD_S);
+	assert_int_equal(world_told(client)->answers, 1);
+	world_server(0)->dial = DIAL_ACCEPTS;
+	sent = world_server(0)->queries;
+	world_run(20 * WORLD_S);
+	assert_int_equal(world_server(0)->queries, sent);
+	assert_int_equal(world_told(client)->answers, 1);
+	world_free();
+}
+
+static void a_late_answer_reaches_nobody(void **state)
+{
+	unsigned first, second;
+	struct received *q;
+
+	(void)state;
+	world_new(1);
+	world_server(0)->mute = true;
+	first = world_ask("example.com");
+	world_run(5 * WORLD_S);
+	assert_failed(first, 22, "query_timeout");
+	second = world_ask("example.com");
+	world_settle();
+	while ((q = world_received(0, 0)))
+		world_answer(q);
+	world_settle();
+	assert_good(second);
+	assert_int_equal(world_told(first)->answers, 1);
+	world_free();
+}
+
+static void a_full_table_sheds_the_newest(void **state)
+{
+	(void)state;
+	world_new(1);
+	world_server(0)->mute = true;
+	for (unsigned i = 0; i <= FLIGHTS_MAX; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "n%u.example", i);
+		world_ask(name);
+		if (i == 0)
+			world_settle();
+	}
+	world_settle();
+	assert_int_equal(world_inflight(), FLIGHTS_MAX);
+	assert_failed(FLIGHTS_MAX, 23, "overload");
+	assert_int_equal(world_told(0)->answers, 0);
+	/* one connection is full: a second took the rest */
+	assert_int_equal(world_server(0)->dials, 2);
+	world_run(5 * WORLD_S);
+	assert_int_equal(world_inflight(), 0);
+	assert_failed(0, 22, "query_timeout");
+	world_free();
+}
+
+static void shutdown_tells_those_who_wait(void **state)
+{
+	unsigned c;
+
+	(void)state;
+	world_new(1);
+	world_server(0)->mute = true;
+	c = world_ask("example.com");
+	world_settle();
+	world_abort();
+	assert_failed(c, 14, "shutdown");
+	assert_int_equal(world_inflight(), 0);
+	world_free();
+}
+
+static void bad_messages_are_answered_here(void **state)
+{
+	static const uint8_t no_question[12] = {0, 0, 1};
+	static const uint8_t response[12] = {0, 0, 0x80};
+	static const uint8_t notify[12] = {0, 0, 4 << 3, 0, 0, 1};
+
+	(void)state;
+	world_new(1);
+	world_ask_raw(no_question, sizeof no_question);
+	world_ask_raw(response, sizeof response);
+	world_ask_raw(notify, sizeof notify);
+	world_ask_raw(notify, 11);
+	world_settle();
+	assert_int_equal(world_told(0)->rcode, RCODE_FORMERR);
+	assert_int_equal(world_told(1)->answers, 0);
+	assert_int_equal(world_told(2)->rcode, RCODE_NOTIMP);
+	assert_int_equal(world_told(3)->answers, 0);
+	assert_int_equal(world_connections(), 0);
+	world_free();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_query_is_answered),
+	    cmocka_unit_test(queries_of_a_round_share_a_record),
+	    cmocka_unit_test(identical_questions_join),
+	    cmocka_unit_test(what_differs_is_not_joined),
+	    cmocka_unit_test(one_question_holds_a_bounded_number_of_clients),
+	    cmocka_unit_test(the_deadline_is_the_first_clients),
+	    cmocka_unit_test(nothing_is_sent_after_the_deadline),
+	    cmocka_unit_test(a_late_answer_reaches_nobody),
+	    cmocka_unit_test(a_full_table_sheds_the_newest),
+	    cmocka_unit_test(shutdown_tells_those_who_wait),
+	    cmocka_unit_test(bad_messages_are_answered_here),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

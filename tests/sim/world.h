@@ -1,0 +1,115 @@
+/* world: a network that exists only in memory, with a clock that is turned by hand. */
+#ifndef DOTGATE_TESTS_SIM_WORLD_H
+#define DOTGATE_TESTS_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/metric.h"
+#include "base/reason.h"
+
+/*
+ * The real proxy and upstream rooms run against a fake front and a fake net layer (loop,
+ * timers, sockets, TLS). Nothing happens between two calls: time stands still until
+ * world_run(), and a server does only what it is told.
+ */
+
+#define WORLD_MS 1000ull
+#define WORLD_S 1000000ull
+
+enum dial_mode { DIAL_ACCEPTS, DIAL_REFUSES, DIAL_BLACK_HOLE };
+enum shake_mode { SHAKE_OK, SHAKE_HANGS, SHAKE_FAILS };
+
+/* One upstream. A test sets the modes at any time. */
+struct server {
+	enum dial_mode dial;
+	enum shake_mode shake;
+	enum reason shake_failure;
+	bool mute; /* queries are kept, not answered at once */
+	uint64_t
+	    rtt_us; /* an answer comes so long after its query; 0: in the next round */
+	unsigned dials;	  /* connection attempts so far */
+	unsigned shaken;  /* handshakes completed so far */
+	unsigned queries; /* received so far */
+	unsigned writes;  /* TLS records received so far */
+	uint64_t first_dial_us, last_dial_us;
+};
+
+/* A query that a server received and has not answered. */
+struct received {
+	unsigned connection; /* number of the connection, from 1 in the order of dials */
+	unsigned server;
+	uint16_t id;
+	uint8_t message[512];
+	size_t len;
+};
+
+/* What a client was told. */
+struct told {
+	unsigned answers; /* replies so far; more than one is a fault */
+	unsigned rcode;
+	bool truncated;
+	int ede; /* -1: none */
+	char text[256];
+	uint64_t at_us;
+	uint8_t message[65535];
+	size_t len;
+};
+
+/* A world with UPSTREAMS servers, all accepting. QUERY_TIMEOUT 5 s, idle 10 s. */
+void world_new(unsigned upstreams);
+void world_free(void);
+
+struct server *world_server(unsigned i);
+struct metrics *world_metrics(void);
+uint64_t world_now(void);
+unsigned world_inflight(void);
+
+/* A client asks for NAME (presentation format without escapes), A, RD. Returns its
+ * number. */
+unsigned world_ask(const char *name);
+
+/* The same, with flags in the header (CD...), DO, and the type. */
+unsigned world_ask_as(const char *name, uint16_t type, uint16_t flags, bool do_bit);
+
+/* Gives a raw message to the proxy as a client's. Returns the client's number. */
+unsigned world_ask_raw(const uint8_t *message, size_t len);
+
+const struct told *world_told(unsigned client);
+
+/* Runs rounds, and lets US microseconds pass. */
+void world_run(uint64_t us);
+
+/* Runs rounds until nothing happens any more, without time passing. */
+void world_settle(void);
+
+/* The Nth (from 0) unanswered query that server I holds; NULL: there are fewer. */
+struct received *world_received(unsigned i, unsigned n);
+unsigned world_received_count(unsigned i);
+
+/* Answers Q (A 192.0.2.1), which is then forgotten. */
+void world_answer(struct received *q);
+
+/* Sends octets as one TLS record over connection C. A frame header is not added. */
+void world_send(unsigned c, const void *data, size_t len);
+
+/* Makes the answer to Q without sending it: a frame with its header. Returns its length.
+ */
+size_t world_make_answer(const struct received *q, uint8_t *frame, size_t cap);
+
+/* The server closes connection C: cleanly, or with a reset. What it had sent before is
+ * still delivered first. Its unanswered queries are forgotten. */
+void world_close(unsigned c);
+void world_reset(unsigned c);
+
+/* Connection C takes no more octets (a full socket), or takes them again. */
+void world_block(unsigned c, bool blocked);
+
+bool world_is_open(unsigned c);
+unsigned world_connections(void); /* dials so far, all servers */
+
+/* Ends everything in flight as at shutdown. */
+void world_abort(void);
+
+#endif
