@@ -1,0 +1,34 @@
+/* cmdline: the command line, taken apart. */
+#ifndef DOTGATE_CONF_CMDLINE_H
+#define DOTGATE_CONF_CMDLINE_H
+
+#include "conf/options.h"
+#include "conf/table.h"
+
+/* Options with a value on one command line: every list full, and each other option once.
+ */
+#define GIVEN_MAX (LISTEN_MAX + UPSTREAMS_MAX + OPTIONS)
+
+struct given {
+	const struct option *option;
+	const char *value;
+};
+
+struct cmdline {
+	struct invocation invocation;
+	bool command_given;
+	const char *config; /* of --config, or NULL */
+	unsigned verbose;   /* times */
+	unsigned count;
+	struct given given[GIVEN_MAX]; /* those that set something, in their order */
+};
+
+/*
+ * Takes --word VALUE, --word=VALUE, -l VALUE, -lVALUE, letters in one (-vT), one command,
+ * and
+ * -- before it. At help and version it stops. Values are those of ARGV. Returns 0 or
+ * -EINVAL with ERROR set.
+ */
+int cmdline_read(struct cmdline *out, int argc, char **argv, char error[CONF_ERROR_MAX]);
+
+#endif

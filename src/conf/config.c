@@ -1,0 +1,89 @@
+/* config: what is configured, in the forms in which others want it. */
+#include "conf/config.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base64.h"
+
+/* RFC 7858 section 3.1. */
+#define DOT_PORT 853
+
+/* A pin in base64, and the end. */
+#define PIN_TEXT_MAX ((TLS_PIN_LEN + 2) / 3 * 4 + 1)
+
+/* What a canonical text is made of, each part at its longest. */
+static_assert(sizeof "tls://#" + ADDRESS_TEXT_MAX + CONF_NAME_MAX +
+		      TLS_PINS_MAX * (sizeof " pin=sha256/" + PIN_TEXT_MAX) +
+		      sizeof " auth=none ca-file= ca-dir= tls-min=1.3" +
+		      2 * CONF_PATH_MAX <=
+		  UPSTREAM_TEXT_MAX,
+	      "every upstream has a text");
+
+__attribute__((format(printf, 2, 3))) static void append(char *out, const char *format,
+							 ...)
+{
+	size_t n = strlen(out);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(out + n, UPSTREAM_TEXT_MAX - n, format, args);
+	va_end(args);
+}
+
+static void append_parameters(char *out, const struct upstream_conf *u)
+{
+	char pin[PIN_TEXT_MAX];
+
+	for (unsigned i = 0; i < u->pin_count; i++) {
+		base64_encode(pin, u->pins[i], TLS_PIN_LEN);
+		append(out, " pin=sha256/%s", pin);
+	}
+	if (u->auth != TLS_AUTH_NAME)
+		append(out, " auth=%s", u->auth == TLS_AUTH_PIN ? "pin" : "none");
+	if (u->ca_file[0])
+		append(out, " ca-file=%s", u->ca_file);
+	if (u->ca_dir[0])
+		append(out, " ca-dir=%s", u->ca_dir);
+	if (u->tls13_only)
+		append(out, " tls-min=1.3");
+}
+
+const char *upstream_text(const struct upstream_conf *u, bool with_parameters,
+			  char out[UPSTREAM_TEXT_MAX])
+{
+	bool v6 = u->address.any.sa_family == AF_INET6;
+	uint16_t port = address_port(&u->address);
+	char ip[ADDRESS_TEXT_MAX];
+
+	address_ip_text(&u->address, ip);
+	snprintf(out, UPSTREAM_TEXT_MAX, v6 ? "tls://[%s]" : "tls://%s", ip);
+	if (port != DOT_PORT)
+		append(out, ":%u", port);
+	if (u->name[0])
+		append(out, "#%s", u->name);
+	if (with_parameters)
+		append_parameters(out, u);
+	return out;
+}
+
+void config_trust(const struct config *c, unsigned i, struct tls_trust *out)
+{
+	const struct upstream_conf *u = &c->upstream[i];
+	bool own_ca = u->ca_file[0] || u->ca_dir[0];
+	const char *ca_file = own_ca ? u->ca_file : c->ca_file;
+	const char *ca_dir = own_ca ? u->ca_dir : c->ca_dir;
+
+	*out = (struct tls_trust){
+	    .auth = u->auth,
+	    .name = u->name[0] ? u->name : NULL,
+	    .address = &u->address,
+	    .ca_file = ca_file[0] ? ca_file : NULL,
+	    .ca_dir = ca_dir[0] ? ca_dir : NULL,
+	    .tls13_only = u->tls13_only || c->tls13_only,
+	    .pin_count = u->pin_count,
+	};
+	memcpy(out->pins, u->pins, sizeof out->pins);
+}

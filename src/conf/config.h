@@ -1,0 +1,60 @@
+/* config: everything that can be configured, as the program uses it. Constant once read. */
+#ifndef DOTGATE_CONF_CONFIG_H
+#define DOTGATE_CONF_CONFIG_H
+
+#include "base/address.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "net/tls.h"
+
+#define LISTEN_MAX 64
+
+/* More threads than this gain nothing: they share one cache and the kernel's sockets. */
+#define WORKERS_MAX 64
+
+/* The longest name of an upstream, with the end. */
+#define CONF_NAME_MAX 256
+#define CONF_PATH_MAX 512
+
+struct upstream_conf {
+	struct address address;
+	enum tls_auth auth;
+	char name[CONF_NAME_MAX];    /* "" : authenticated by address */
+	char ca_file[CONF_PATH_MAX]; /* "" : the general one */
+	char ca_dir[CONF_PATH_MAX];
+	bool tls13_only;
+	unsigned pin_count;
+	uint8_t pins[TLS_PINS_MAX][TLS_PIN_LEN];
+};
+
+struct config {
+	unsigned listen_count;
+	struct address listen[LISTEN_MAX];
+	unsigned upstream_count;
+	struct upstream_conf upstream[UPSTREAMS_MAX];
+	char ca_file[CONF_PATH_MAX], ca_dir[CONF_PATH_MAX];
+	bool tls13_only;
+	unsigned workers; /* 0: auto */
+	bool http_set;
+	struct address http;
+	enum log_level log_level;
+	uint64_t query_timeout_us; /* a query's deadline */
+	uint64_t tcp_idle_us;	   /* TCP clients */
+	unsigned tcp_clients;	   /* TCP clients in all */
+	unsigned tcp_clients_per_address;
+	uint64_t upstream_idle_us; /* we close an idle upstream connection after this */
+	uint64_t drain_us;	   /* at TERM: to answer what is in flight */
+};
+
+/* Canonical spelling of an upstream: "tls://1.1.1.1#cloudflare-dns.com", the port only if
+ * it is not 853. WITH_PARAMETERS adds " pin=sha256/... auth=... ca-file=..." where set.
+ */
+#define UPSTREAM_TEXT_MAX 2048
+const char *upstream_text(const struct upstream_conf *u, bool with_parameters,
+			  char out[UPSTREAM_TEXT_MAX]);
+
+/* Whom to trust as upstream I: its own words, else the general ones. The strings are
+ * those of C, which must outlive OUT. */
+void config_trust(const struct config *c, unsigned i, struct tls_trust *out);
+
+#endif

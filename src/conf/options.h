@@ -1,0 +1,42 @@
+/* options: the one table of words that command line, environment and file share. */
+#ifndef DOTGATE_CONF_OPTIONS_H
+#define DOTGATE_CONF_OPTIONS_H
+
+#include <stdio.h>
+
+#include "conf/config.h"
+
+/* Octets of an error message. */
+#define CONF_ERROR_MAX 512
+
+enum command {
+	COMMAND_RUN,
+	COMMAND_CHECK,
+	COMMAND_HEALTH,
+	COMMAND_HELP,
+	COMMAND_VERSION
+};
+
+struct invocation {
+	enum command command;
+	bool print; /* check -T: print the effective configuration */
+};
+
+/*
+ * Reads everything: defaults, then the file, then the environment (DOTGATE_...,
+ * DNSSERVER), then the command line; a repeatable option given in one place replaces that
+ * of the places before it. The file is the one that --config or DOTGATE_CONFIG names (it
+ * must exist), else /etc/dotgate/dotgate.conf if it exists. Returns 0, or -EINVAL with a
+ * message that says where (file:line:column, the variable, or the option), what, and what
+ * to do, with the nearest known word for an unknown one.
+ */
+int options_read(struct config *c, struct invocation *inv, int argc, char **argv,
+		 char **environ, char error[CONF_ERROR_MAX]);
+
+/* One screen of help. */
+void options_print_help(FILE *out);
+
+/* The effective configuration as a file that would give it again. */
+void options_print_config(FILE *out, const struct config *c);
+
+#endif

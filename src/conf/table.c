@@ -1,0 +1,89 @@
+/* table: the words that command line, environment and file share, and what they mean. */
+#include "conf/table.h"
+
+#include "conf/suggest.h"
+
+#define MS UINT64_C(1000)
+#define S (1000 * MS)
+#define HOUR (3600 * S)
+
+/* A table of clients of this size takes some hundred MiB. */
+#define CLIENTS_MAX 1000000
+
+#define AT(member) offsetof(struct config, member)
+#define COMMAND_LINE_ONLY(word_, letter_, help_)                                         \
+	{                                                                                \
+		.word = (word_), .letter = (letter_), .help = (help_),                   \
+		.where = ON_COMMAND_LINE                                                 \
+	}
+
+const struct option option_table[OPTIONS] = {
+    [OPTION_LISTEN] = {"listen", 'l', "ADDR[:PORT]",
+		       "take queries here [127.0.0.1:9999, ::1]",
+		       "127.0.0.1:9999;[::1]:9999", &value_listen, AT(listen_count), 0, 0,
+		       EVERYWHERE},
+    [OPTION_UPSTREAM] =
+	{"upstream", 'u', "SPELLING", "tls://ADDRESS#NAME [two of Cloudflare]",
+	 "tls://1.1.1.1#cloudflare-dns.com;tls://1.0.0.1#cloudflare-dns.com",
+	 &value_upstream, AT(upstream_count), 0, 0, EVERYWHERE},
+    [OPTION_CONFIG] = {"config", 'c', "FILE", "[/etc/dotgate/dotgate.conf, if it exists]",
+		       NULL, NULL, 0, 0, 0, ON_COMMAND_LINE | IN_ENVIRONMENT},
+    {"ca-file", 0, "FILE", "trust the CAs in it [those of the system]", NULL, &value_path,
+     AT(ca_file), 0, 0, EVERYWHERE},
+    {"ca-dir", 0, "DIR", "trust the CAs in this hashed folder", NULL, &value_path,
+     AT(ca_dir), 0, 0, EVERYWHERE},
+    {"tls-min", 0, "VERSION", "1.2 or 1.3", "1.2", &value_tls_min, AT(tls13_only), 0, 0,
+     EVERYWHERE},
+    {"workers", 0, "COUNT", "threads; auto: one for each CPU", "auto", &value_workers,
+     AT(workers), 1, WORKERS_MAX, EVERYWHERE},
+    {"http", 0, "ADDR:PORT", "metrics and health pages", "off", &value_http, AT(http), 0,
+     0, EVERYWHERE},
+    {"log-level", 0, "LEVEL", "error, warning, ..., info, debug", "notice", &value_level,
+     AT(log_level), 0, 0, EVERYWHERE},
+    {"query-timeout", 0, "TIME", "until a query has failed", "5s", &value_time,
+     AT(query_timeout_us), 100 * MS, 60 * S, EVERYWHERE},
+    {"tcp-idle-timeout", 0, "TIME", "until a quiet TCP client is closed", "30s",
+     &value_time, AT(tcp_idle_us), 1 * S, HOUR, EVERYWHERE},
+    {"tcp-clients", 0, "COUNT", "TCP clients at once", "16384", &value_count,
+     AT(tcp_clients), 1, CLIENTS_MAX, EVERYWHERE},
+    {"tcp-clients-per-address", 0, "COUNT", "of them from one address", "8192",
+     &value_count, AT(tcp_clients_per_address), 1, CLIENTS_MAX, EVERYWHERE},
+    {"upstream-idle-timeout", 0, "TIME", "until a quiet upstream is closed", "10s",
+     &value_time, AT(upstream_idle_us), 1 * S, HOUR, EVERYWHERE},
+    {"drain-timeout", 0, "TIME", "to answer what is left at the end", "5s", &value_time,
+     AT(drain_us), 0, 5 * 60 * S, EVERYWHERE},
+    COMMAND_LINE_ONLY("verbose", 'v', "log more: info; twice: debug"),
+    COMMAND_LINE_ONLY("check", 't', "the same as the command check"),
+    COMMAND_LINE_ONLY("print", 'T', "with check: print what is in effect"),
+    COMMAND_LINE_ONLY("version", 'V', "the same as the command version"),
+    COMMAND_LINE_ONLY("help", 'h', "this text"),
+};
+
+const struct option *option_find(struct span word)
+{
+	for (unsigned i = 0; i < OPTIONS; i++)
+		if (span_is(word, option_table[i].word))
+			return &option_table[i];
+	return NULL;
+}
+
+const struct option *option_find_letter(char letter)
+{
+	for (unsigned i = 0; i < OPTIONS && letter; i++)
+		if (option_table[i].letter == letter)
+			return &option_table[i];
+	return NULL;
+}
+
+const struct option *option_nearest(struct span word, unsigned where)
+{
+	const char *known[OPTIONS];
+	const char *nearest;
+	size_t n = 0;
+
+	for (unsigned i = 0; i < OPTIONS; i++)
+		if (option_table[i].where & where)
+			known[n++] = option_table[i].word;
+	nearest = suggest_nearest(word, known, n);
+	return nearest ? option_find(span_of(nearest)) : NULL;
+}
