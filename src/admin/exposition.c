@@ -1,0 +1,185 @@
+/* exposition: which metrics there are, and which of their rows are shown. */
+#include "admin/exposition.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "admin/text.h"
+#include "admin/totals.h"
+#include "admin/upstreams.h"
+#include "base/log.h"
+#include "dns/message.h"
+#include "dns/qtype.h"
+#include "net/tls.h"
+#include "version.h"
+
+/*
+ * A row of a counter is shown once it has counted. Those that dashboards and alerts are
+ * made of are shown from the start, at 0, so that rate() sees their first step.
+ */
+
+static const char *const protos[METRIC_PROTO_N] = {"udp", "tcp"};
+static const char *const sources[SOURCE_N] = {"cache", "stale", "upstream", "local",
+					      "error"};
+
+struct page {
+	FILE *out;
+	const struct metrics *totals;
+};
+
+static void one(const struct page *p, const char *name, const char *type,
+		const char *help, uint64_t value)
+{
+	text_metric(p->out, name, type, help);
+	text_row(p->out, name, "", NULL, value);
+}
+
+/* ---- clients ---- */
+
+static bool request_is_shown(const struct page *p, unsigned proto, unsigned slot)
+{
+	return p->totals->requests[proto][slot] || slot == qtype_slot(TYPE_A) ||
+	       slot == qtype_slot(TYPE_AAAA);
+}
+
+static void put_requests(const struct page *p)
+{
+	const char *name = "dotgate_dns_requests_total";
+
+	text_metric(p->out, name, "counter",
+		    "Queries from clients, by protocol and type.");
+	for (unsigned proto = 0; proto < METRIC_PROTO_N; proto++) {
+		for (unsigned slot = 0; slot < METRIC_TYPES; slot++) {
+			const struct text_label labels[] = {
+			    {"proto", protos[proto]},
+			    {"type", qtype_slot_word(slot)},
+			    {NULL, NULL}};
+
+			if (request_is_shown(p, proto, slot))
+				text_row(p->out, name, "", labels,
+					 p->totals->requests[proto][slot]);
+		}
+	}
+}
+
+static bool response_is_shown(const struct page *p, unsigned rcode, unsigned source)
+{
+	return p->totals->responses[rcode][source] ||
+	       (source == SOURCE_UPSTREAM &&
+		(rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN ||
+		 rcode == RCODE_SERVFAIL)) ||
+	       (source == SOURCE_ERROR && rcode == RCODE_SERVFAIL);
+}
+
+static void put_responses(const struct page *p)
+{
+	const char *name = "dotgate_dns_responses_total";
+
+	text_metric(p->out, name, "counter",
+		    "Responses to clients, by rcode and source.");
+	for (unsigned rcode = 0; rcode < METRIC_RCODES; rcode++) {
+		for (unsigned source = 0; source < SOURCE_N; source++) {
+			const struct text_label labels[] = {
+			    {"rcode", rcode_slot_word(rcode)},
+			    {"source", sources[source]},
+			    {NULL, NULL}};
+
+			if (response_is_shown(p, rcode, source))
+				text_row(p->out, name, "", labels,
+					 p->totals->responses[rcode][source]);
+		}
+	}
+}
+
+static void put_durations(const struct page *p)
+{
+	const char *name = "dotgate_dns_request_duration_seconds";
+
+	text_metric(p->out, name, "histogram", "From a client's query to its response.");
+	for (unsigned source = 0; source < SOURCE_N; source++) {
+		const struct text_label labels[] = {{"source", sources[source]},
+						    {NULL, NULL}};
+		const struct histogram *h = &p->totals->request_duration[source];
+
+		if (text_histogram_count(h) || source == SOURCE_UPSTREAM ||
+		    source == SOURCE_ERROR)
+			text_histogram(p->out, name, labels, h);
+	}
+}
+
+static void put_dropped(const struct page *p)
+{
+	const char *name = "dotgate_dropped_total";
+
+	text_metric(p->out, name, "counter",
+		    "Messages and connections of clients that were dropped, by reason.");
+	for (unsigned r = 0; r < REASON_N; r++) {
+		const struct text_label labels[] = {
+		    {"reason", reason_word((enum reason)r)}, {NULL, NULL}};
+
+		if (p->totals->dropped[r] || r >= REASON_SHORT_MESSAGE)
+			text_row(p->out, name, "", labels, p->totals->dropped[r]);
+	}
+}
+
+static void put_clients(const struct page *p)
+{
+	const struct metrics *t = p->totals;
+
+	put_requests(p);
+	put_responses(p);
+	put_durations(p);
+	put_dropped(p);
+	one(p, "dotgate_tcp_clients", "gauge", "TCP clients connected.", t->tcp_clients);
+	one(p, "dotgate_tcp_accepted_total", "counter", "TCP connections accepted.",
+	    t->tcp_accepted);
+	one(p, "dotgate_inflight", "gauge",
+	    "Questions that wait for an upstream's answer.", t->flights);
+	one(p, "dotgate_joined_total", "counter",
+	    "Queries that joined an identical one in flight.", t->joined);
+	one(p, "dotgate_replays_total", "counter",
+	    "Queries sent again because their connection ended or fell silent.",
+	    t->replays);
+}
+
+/* ---- the page ---- */
+
+static void put_process(const struct page *p)
+{
+	const char *name = "dotgate_build_info";
+	const struct text_label labels[] = {
+	    {"version", DOTGATE_VERSION}, {"tls", tls_library_version()}, {NULL, NULL}};
+
+	one(p, "dotgate_log_dropped_total", "counter",
+	    "Log lines dropped because they came faster than they could be written.",
+	    log_dropped());
+	text_metric(p->out, name, "gauge", "Always 1; the labels tell what runs.");
+	text_row(p->out, name, "", labels, 1);
+}
+
+char *exposition_make(const struct http_options *o, size_t *len)
+{
+	struct metrics *totals = malloc(sizeof *totals);
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = totals ? open_memstream(&text, &size) : NULL;
+	bool failed = true;
+
+	if (out) {
+		const struct page page = {out, totals};
+
+		totals_make(totals, o);
+		put_clients(&page);
+		upstreams_put(out, o, totals);
+		put_process(&page);
+		failed = ferror(out) != 0;
+		failed |= fclose(out) != 0;
+	}
+	free(totals);
+	if (failed) {
+		free(text);
+		return NULL;
+	}
+	*len = size;
+	return text;
+}

@@ -1,0 +1,10 @@
+/* state: what the daemon is doing, as log lines: the answer to SIGUSR1. */
+#ifndef DOTGATE_ADMIN_STATE_H
+#define DOTGATE_ADMIN_STATE_H
+
+#include "admin/http.h"
+
+/* Logs one line for the whole and one for each upstream. */
+void state_log(const struct http_options *o);
+
+#endif

@@ -1,0 +1,33 @@
+/* text: the Prometheus text format 0.0.4, row by row, into a string that grows. */
+#ifndef DOTGATE_ADMIN_TEXT_H
+#define DOTGATE_ADMIN_TEXT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/metric.h"
+
+/* Labels of one row. */
+#define TEXT_LABELS_MAX 3
+
+/* One label; a NULL name ends a list of them. Values are escaped when written. */
+struct text_label {
+	const char *name, *value;
+};
+
+/* # HELP and # TYPE of the metric NAME ("counter", "gauge", "histogram", "summary"). */
+void text_metric(FILE *out, const char *name, const char *type, const char *help);
+
+/* One row: NAME SUFFIX {LABELS} VALUE. SUFFIX may be "", LABELS NULL. */
+void text_row(FILE *out, const char *name, const char *suffix,
+	      const struct text_label *labels, uint64_t value);
+
+/* All rows of one histogram: cumulative buckets in seconds up to +Inf, _sum and _count.
+ * At most TEXT_LABELS_MAX - 1 labels: `le` is added. */
+void text_histogram(FILE *out, const char *name, const struct text_label *labels,
+		    const struct histogram *h);
+
+/* How many durations H has counted. */
+uint64_t text_histogram_count(const struct histogram *h);
+
+#endif

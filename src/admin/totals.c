@@ -1,0 +1,46 @@
+/* totals: sums over the workers. */
+#include "admin/totals.h"
+
+#include <stddef.h>
+
+/* The sum below takes struct metrics as what it is: nothing but counters. */
+_Static_assert(sizeof(struct metrics) % sizeof(uint64_t) == 0, "all fields are uint64_t");
+
+#define COUNTERS (sizeof(struct metrics) / sizeof(uint64_t))
+
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+	if (!a || !b)
+		return a ? a : b;
+	return a < b ? a : b;
+}
+
+static void pick_gauges(struct upstream_metrics *out, unsigned upstream,
+			const struct http_options *o)
+{
+	out->up = 0;
+	out->cert_not_after = 0;
+	for (unsigned w = 0; w < o->worker_count; w++) {
+		const struct upstream_metrics *u = &o->workers[w]->upstream[upstream];
+
+		out->up |= metric_get(&u->up);
+		out->cert_not_after =
+		    earliest(out->cert_not_after, metric_get(&u->cert_not_after));
+	}
+}
+
+void totals_make(struct metrics *out, const struct http_options *o)
+{
+	uint64_t *sum = (uint64_t *)(void *)out;
+
+	for (size_t i = 0; i < COUNTERS; i++)
+		sum[i] = 0;
+	for (unsigned w = 0; w < o->worker_count; w++) {
+		const uint64_t *from = (const uint64_t *)(const void *)o->workers[w];
+
+		for (size_t i = 0; i < COUNTERS; i++)
+			sum[i] += metric_get(&from[i]);
+	}
+	for (unsigned u = 0; u < o->upstream_count; u++)
+		pick_gauges(&out->upstream[u], u, o);
+}

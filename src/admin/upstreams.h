@@ -1,0 +1,13 @@
+/* upstreams: the metrics that each upstream has of its own. */
+#ifndef DOTGATE_ADMIN_UPSTREAMS_H
+#define DOTGATE_ADMIN_UPSTREAMS_H
+
+#include <stdio.h>
+
+#include "admin/http.h"
+
+/* Writes them for all upstreams. Of counters with a reason or a result, rows that have
+ * never counted are left out, but for those that everybody looks for. */
+void upstreams_put(FILE *out, const struct http_options *o, const struct metrics *totals);
+
+#endif

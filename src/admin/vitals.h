@@ -1,0 +1,29 @@
+/* vitals: whether the workers live, and whether dotgate is of use to a client. */
+#ifndef DOTGATE_ADMIN_VITALS_H
+#define DOTGATE_ADMIN_VITALS_H
+
+#include <stdbool.h>
+
+#include "admin/http.h"
+
+/* A loop beats at least once a second; this long without is no load, but a hang. */
+#define VITALS_STUCK_US 5000000
+
+struct vitals;
+
+/* Takes the first look at the heartbeats. NULL: out of memory. O must outlive it. */
+struct vitals *vitals_new(const struct http_options *o, uint64_t now_us);
+void vitals_free(struct vitals *v);
+
+/* Looks at the heartbeats at NOW_US. Returns the number of a worker whose heartbeat has
+ * stood still for VITALS_STUCK_US as far as the looks can tell, or -1: all live. */
+int vitals_stuck(struct vitals *v, uint64_t now_us);
+
+/*
+ * True if some upstream has ever answered, or none has been found failing: so an outage
+ * of the upstreams, which all instances share, takes none of them out of service, but one
+ * that never worked does not come into it. (What can be cached has been answered before.)
+ */
+bool vitals_useful(const struct vitals *v);
+
+#endif
