@@ -1,0 +1,15 @@
+/* check: is the configuration good? */
+#ifndef DOTGATE_CLI_CHECK_H
+#define DOTGATE_CLI_CHECK_H
+
+#include "conf/config.h"
+
+/*
+ * Tries what the daemon would do with C short of opening a socket: reads the CA files of
+ * each upstream. Says on stderr what is wrong, or what is allowed but not safe. On stdout
+ * a line that all is well or, with PRINT, the effective configuration. Returns the exit
+ * code: 0 or 2.
+ */
+int cli_check(const struct config *c, bool print);
+
+#endif

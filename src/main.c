@@ -1,0 +1,307 @@
+/* main: from the configuration to running workers, and their end. */
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/http.h"
+#include "admin/state.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "cli/check.h"
+#include "cli/health.h"
+#include "cli/version.h"
+#include "conf/options.h"
+#include "listen.h"
+#include "os/cpu.h"
+#include "os/descriptors.h"
+#include "version.h"
+#include "worker.h"
+
+#define EXIT_RUNTIME 1
+#define EXIT_USAGE 2
+
+/* The running program. */
+struct daemon {
+	struct config config;
+	unsigned worker_count;
+	struct worker *workers[WORKERS_MAX];
+	struct metrics *metrics[WORKERS_MAX];
+	uint64_t *heartbeats[WORKERS_MAX];
+	struct hash_key hash_key;
+	struct pool_upstream upstreams[UPSTREAMS_MAX];
+	const char *labels[UPSTREAMS_MAX];
+	atomic_int logged[UPSTREAMS_MAX];
+	bool unauthenticated[UPSTREAMS_MAX];
+	struct tls_trust trust[UPSTREAMS_MAX];
+	struct http_options http_options;
+	struct http *http;
+};
+
+static int complain(int exit_code, const char *text)
+{
+	fprintf(stderr, "%s: %s\n", DOTGATE_NAME, text);
+	return exit_code;
+}
+
+/* ---- upstreams ---- */
+
+static int make_upstreams(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->config.upstream_count; i++) {
+		const struct upstream_conf *u = &d->config.upstream[i];
+		char text[UPSTREAM_TEXT_MAX], error[TLS_DETAIL_MAX];
+
+		d->labels[i] = strdup(upstream_text(u, false, text));
+		config_trust(&d->config, i, &d->trust[i]);
+		d->unauthenticated[i] = u->auth == TLS_AUTH_NONE;
+		d->upstreams[i].label = d->labels[i];
+		d->upstreams[i].address = &u->address;
+		d->upstreams[i].logged = &d->logged[i];
+		if (!d->labels[i])
+			return complain(EXIT_RUNTIME, "out of memory");
+		if (tls_peer_new(&d->upstreams[i].peer, &d->trust[i], error) < 0) {
+			fprintf(stderr, "%s: upstream %s: %s\n", DOTGATE_NAME,
+				d->labels[i], error);
+			return EXIT_USAGE;
+		}
+		if (d->unauthenticated[i])
+			log_line(
+			    LOG_WARNING,
+			    "upstream %s is NOT AUTHENTICATED (auth=none): anyone on the "
+			    "way can read and change its answers",
+			    d->labels[i]);
+	}
+	return 0;
+}
+
+static void free_upstreams(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->config.upstream_count; i++) {
+		tls_peer_free(d->upstreams[i].peer);
+		free((void *)(uintptr_t)d->labels[i]);
+	}
+}
+
+/* ---- workers ---- */
+
+static int make_workers(struct daemon *d)
+{
+	struct random random;
+	struct worker_options o = {.config = &d->config,
+				   .share = d->worker_count,
+				   .hash_key = &d->hash_key,
+				   .upstreams = d->upstreams};
+
+	random_init(&random);
+	d->hash_key = (struct hash_key){random_u64(&random), random_u64(&random)};
+	for (unsigned i = 0; i < d->worker_count; i++) {
+		int r = worker_new(&d->workers[i], &o);
+
+		if (r < 0)
+			return complain(EXIT_RUNTIME, strerror(-r));
+		d->metrics[i] = worker_metrics(d->workers[i]);
+		d->heartbeats[i] = worker_heartbeat(d->workers[i]);
+	}
+	return 0;
+}
+
+static int start_workers(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->worker_count; i++) {
+		int r = worker_start(d->workers[i]);
+
+		if (r < 0)
+			return complain(EXIT_RUNTIME, strerror(-r));
+	}
+	return 0;
+}
+
+static void free_workers(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->worker_count; i++)
+		worker_free(d->workers[i]);
+}
+
+/* ---- the admin's door ---- */
+
+static int start_http(struct daemon *d)
+{
+	char address[ADDRESS_TEXT_MAX];
+	int r;
+
+	d->http_options =
+	    (struct http_options){.listen = d->config.http,
+				  .worker_count = d->worker_count,
+				  .workers = d->metrics,
+				  .upstream_count = d->config.upstream_count,
+				  .upstreams = d->labels,
+				  .unauthenticated = d->unauthenticated,
+				  .heartbeats = d->heartbeats};
+	if (!d->config.http_set)
+		return 0;
+	r = http_start(&d->http, &d->http_options);
+	if (r == 0)
+		return 0;
+	fprintf(stderr, "%s: http %s: %s\n", DOTGATE_NAME,
+		address_text(&d->config.http, address),
+		r == -ELIBACC
+		    ? "libmicrohttpd is not installed: install it, or leave http out"
+		    : strerror(-r));
+	return r == -EADDRINUSE || r == -ELIBACC ? EXIT_USAGE : EXIT_RUNTIME;
+}
+
+/* ---- running ---- */
+
+static void block_signals(sigset_t *set)
+{
+	static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
+		sigaddset(set, handled[i]);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void announce(const struct daemon *d)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	for (unsigned i = 0; i < d->config.listen_count; i++)
+		log_line(LOG_NOTICE, "listening on %s",
+			 address_text(&d->config.listen[i], text));
+	for (unsigned i = 0; i < d->config.upstream_count; i++)
+		log_line(LOG_NOTICE, "forwarding to %s", d->labels[i]);
+	log_line(LOG_NOTICE, DOTGATE_NAME " " DOTGATE_VERSION " is ready: %u worker%s",
+		 d->worker_count, d->worker_count == 1 ? "" : "s");
+}
+
+static void drain(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->worker_count; i++)
+		worker_drain(d->workers[i]);
+}
+
+static bool have_ended(const struct daemon *d)
+{
+	for (unsigned i = 0; i < d->worker_count; i++)
+		if (!worker_has_ended(d->workers[i]))
+			return false;
+	return true;
+}
+
+/* A second TERM or INT while draining ends the workers at once. */
+static void wait_for_workers(struct daemon *d, const sigset_t *set)
+{
+	const struct timespec step = {.tv_nsec = 10000000};
+
+	while (!have_ended(d)) {
+		int sig = sigtimedwait(set, NULL, &step);
+
+		if (sig == SIGTERM || sig == SIGINT)
+			drain(d);
+	}
+	for (unsigned i = 0; i < d->worker_count; i++)
+		worker_join(d->workers[i]);
+}
+
+static void wait_for_end(struct daemon *d, const sigset_t *set)
+{
+	int sig;
+
+	while (sigwait(set, &sig) == 0 && sig != SIGTERM && sig != SIGINT) {
+		if (sig == SIGUSR1)
+			state_log(&d->http_options);
+		else
+			log_line(LOG_NOTICE,
+				 "SIGHUP: restart to apply a changed configuration");
+	}
+	log_line(LOG_NOTICE, "ending: answering what is in flight");
+	if (d->http)
+		http_draining(d->http);
+	drain(d);
+	wait_for_workers(d, set);
+}
+
+/* Everything up to the first query. Returns 0 or the exit code. */
+static int set_up(struct daemon *d)
+{
+	int r;
+
+	d->worker_count = d->config.workers ? d->config.workers : cpu_count("");
+	if (d->worker_count > WORKERS_MAX)
+		d->worker_count = WORKERS_MAX;
+	descriptors_fit(&d->config, d->worker_count);
+	r = make_upstreams(d);
+	if (r == 0)
+		r = make_workers(d);
+	if (r == 0)
+		r = listen_all(&d->config, d->workers, d->worker_count);
+	if (r == 0)
+		r = start_http(d);
+	if (r == 0)
+		r = start_workers(d);
+	return r;
+}
+
+static int serve(struct daemon *d)
+{
+	sigset_t set;
+	int r;
+
+	block_signals(&set);
+	r = set_up(d);
+	if (r == 0 && log_start() < 0)
+		log_line(LOG_WARNING,
+			 "no log thread: log lines are written by the workers");
+	if (r == 0) {
+		announce(d);
+		wait_for_end(d, &set);
+		log_line(LOG_NOTICE, "ended");
+	}
+	http_stop(d->http);
+	free_workers(d);
+	free_upstreams(d);
+	log_stop();
+	return r;
+}
+
+static int dispatch(struct daemon *d, const struct invocation *inv)
+{
+	switch (inv->command) {
+	case COMMAND_HELP:
+		options_print_help(stdout);
+		return EXIT_SUCCESS;
+	case COMMAND_VERSION:
+		return cli_version(stdout);
+	case COMMAND_CHECK:
+		return cli_check(&d->config, inv->print);
+	case COMMAND_HEALTH:
+		return cli_health(&d->config);
+	case COMMAND_RUN:
+		log_set_level(d->config.log_level);
+		return serve(d);
+	}
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon *d = calloc(1, sizeof *d);
+	struct invocation inv = {.command = COMMAND_RUN};
+	char error[CONF_ERROR_MAX];
+	int r;
+
+	if (!d)
+		return complain(EXIT_RUNTIME, "out of memory");
+	if (options_read(&d->config, &inv, argc, argv, environ, error) < 0)
+		r = complain(EXIT_USAGE, error);
+	else
+		r = dispatch(d, &inv);
+	free(d);
+	return r;
+}

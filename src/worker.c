@@ -1,0 +1,274 @@
+/* worker: one thread: builds its loop, sockets and upstream connections; runs; drains. */
+#include "worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/random.h"
+#include "front/tcp.h"
+#include "front/udp.h"
+#include "net/timer.h"
+#include "proxy/query.h"
+
+/* The deepest thing on a worker's stack is a TLS handshake. */
+#define STACK_SIZE (512 * 1024)
+
+/* Descriptors watched besides TCP clients: listeners, upstream connections, the control.
+ */
+#define WATCHES_OTHER (2 * LISTEN_MAX + UPSTREAMS_MAX * 8 + 1)
+
+#define HEARTBEAT_US 1000000
+
+struct worker {
+	const struct config *config;
+	pthread_t thread;
+	int control; /* eventfd: raised by worker_drain() */
+	loop_watch control_watch;
+	bool draining, given_up;
+	bool ended; /* read by another thread */
+	struct timer start, drain, heartbeat;
+	uint64_t beats;
+	struct loop *loop;
+	struct random random;
+	struct metrics *metrics;
+	struct front front;
+	struct pool *pool;
+	struct proxy *proxy;
+};
+
+/* ---- the thread ---- */
+
+static void beat(void *arg)
+{
+	struct worker *w = arg;
+
+	metric_inc(&w->beats);
+	(void)timer_set(w->loop, &w->heartbeat, loop_now(w->loop) + HEARTBEAT_US, beat,
+			w);
+}
+
+/* The first round. */
+static void start(void *arg)
+{
+	struct worker *w = arg;
+
+	pool_warm(w->pool);
+}
+
+static void give_up(void *arg)
+{
+	struct worker *w = arg;
+
+	w->given_up = true;
+	proxy_abort(w->proxy);
+}
+
+/* Raised once: drain. Raised again: end now. */
+static void on_control(void *arg, unsigned ready)
+{
+	struct worker *w = arg;
+	uint64_t n;
+
+	(void)ready;
+	if (read(w->control, &n, sizeof n) != sizeof n)
+		return;
+	if (w->draining || n > 1)
+		give_up(w);
+	w->draining = true;
+	udp_stop(w->front.udp);
+	tcp_stop(w->front.tcp);
+	(void)timer_set(w->loop, &w->drain, loop_now(w->loop) + w->config->drain_us,
+			give_up, w);
+}
+
+static bool is_drained(const struct worker *w)
+{
+	return w->given_up ||
+	       (!proxy_inflight(w->proxy) && !metric_get(&w->metrics->tcp_clients));
+}
+
+/* What the round has produced leaves: first to the upstreams, which take longest. */
+static void end_round(void *arg)
+{
+	struct worker *w = arg;
+
+	pool_flush(w->pool);
+	udp_flush(w->front.udp);
+	tcp_flush(w->front.tcp);
+	if (w->draining && is_drained(w))
+		loop_stop(w->loop);
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+
+	loop_run(w->loop);
+	__atomic_store_n(&w->ended, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* ---- making one ---- */
+
+static unsigned part(unsigned cap, unsigned share)
+{
+	return cap > share ? cap / share : 1;
+}
+
+static int make_front(struct worker *w, const struct worker_options *o)
+{
+	const struct config *c = o->config;
+	const struct udp_options udp = {.loop = w->loop,
+					.metrics = w->metrics,
+					.on_query = query_begin,
+					.arg = w->proxy};
+	const struct tcp_options tcp = {.loop = w->loop,
+					.metrics = w->metrics,
+					.on_query = query_begin,
+					.arg = w->proxy,
+					.clients_max = part(c->tcp_clients, o->share),
+					.clients_per_address =
+					    part(c->tcp_clients_per_address, o->share),
+					.idle_us = c->tcp_idle_us};
+	int r = udp_new(&w->front.udp, &udp);
+
+	return r < 0 ? r : tcp_new(&w->front.tcp, &tcp);
+}
+
+static int make_pool(struct worker *w, const struct worker_options *o)
+{
+	struct pool_options p = {.loop = w->loop,
+				 .random = &w->random,
+				 .hash_key = o->hash_key,
+				 .metrics = w->metrics,
+				 .upstream_count = o->config->upstream_count,
+				 .idle_us = o->config->upstream_idle_us,
+				 .timeout_us = o->config->query_timeout_us,
+				 .events = &query_events,
+				 .arg = w->proxy};
+
+	for (unsigned i = 0; i < p.upstream_count; i++)
+		p.upstreams[i] = o->upstreams[i];
+	return pool_new(&w->pool, &p);
+}
+
+static int make(struct worker *w, const struct worker_options *o)
+{
+	struct proxy_options p = {.timeout_us = o->config->query_timeout_us};
+	int r = loop_new(&w->loop, o->config->tcp_clients + WATCHES_OTHER);
+
+	if (r < 0)
+		return r;
+	p.loop = w->loop;
+	p.metrics = w->metrics;
+	r = proxy_new(&w->proxy, &p);
+	if (r == 0)
+		r = make_front(w, o);
+	if (r == 0)
+		r = make_pool(w, o);
+	if (r < 0)
+		return r;
+	proxy_connect(w->proxy, &w->front, w->pool);
+	loop_at_round_end(w->loop, end_round, w);
+	w->control = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->control < 0)
+		return -errno;
+	r = timer_set(w->loop, &w->heartbeat, 0, beat, w);
+	if (r == 0)
+		r = timer_set(w->loop, &w->start, 0, start, w);
+	/* set here so that it cannot fail later */
+	if (r == 0)
+		r = timer_set(w->loop, &w->drain, UINT64_MAX, give_up, w);
+	if (r < 0)
+		return r;
+	return loop_watch_fd(w->loop, w->control, LOOP_READ, LOOP_UPSTREAM, on_control, w,
+			     &w->control_watch);
+}
+
+int worker_new(struct worker **out, const struct worker_options *o)
+{
+	struct worker *w = calloc(1, sizeof *w);
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->config = o->config;
+	w->control = -1;
+	random_init(&w->random);
+	w->metrics = calloc(1, sizeof *w->metrics);
+	r = w->metrics ? make(w, o) : -ENOMEM;
+	if (r < 0) {
+		worker_free(w);
+		return r;
+	}
+	*out = w;
+	return 0;
+}
+
+int worker_listen(struct worker *w, int udp_fd, int tcp_fd, bool wildcard)
+{
+	int r = udp_add(w->front.udp, udp_fd, wildcard);
+
+	return r < 0 ? r : tcp_add(w->front.tcp, tcp_fd);
+}
+
+int worker_start(struct worker *w)
+{
+	pthread_attr_t attr;
+	int r = pthread_attr_init(&attr);
+
+	if (r)
+		return -r;
+	r = pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (!r)
+		r = pthread_create(&w->thread, &attr, run, w);
+	pthread_attr_destroy(&attr);
+	return -r;
+}
+
+void worker_drain(struct worker *w)
+{
+	uint64_t one = 1;
+
+	/* an eventfd takes this unless it was raised 2^64 - 2 times */
+	while (write(w->control, &one, sizeof one) < 0 && errno == EINTR)
+		continue;
+}
+
+bool worker_has_ended(const struct worker *w)
+{
+	return __atomic_load_n(&w->ended, __ATOMIC_ACQUIRE);
+}
+
+void worker_join(struct worker *w)
+{
+	pthread_join(w->thread, NULL);
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	pool_free(w->pool);
+	tcp_free(w->front.tcp);
+	udp_free(w->front.udp);
+	proxy_free(w->proxy);
+	loop_free(w->loop);
+	if (w->control >= 0)
+		close(w->control);
+	free(w->metrics);
+	free(w);
+}
+
+struct metrics *worker_metrics(struct worker *w)
+{
+	return w->metrics;
+}
+
+uint64_t *worker_heartbeat(struct worker *w)
+{
+	return &w->beats;
+}
