@@ -1,0 +1,63 @@
+# dotgate: the front door. `make` builds build/dotgate; the work is done by meson and scripts/.
+#
+#   make               build/dotgate, optimised
+#   make demo          dotgate before an upstream of its own on loopback: asks it, shows the answers
+#   make check         all tests; the last line is "N passed, N failed"
+#   make fuzz          each fuzz target for FUZZ_SECONDS
+#   make install       into DESTDIR, under PREFIX
+#   make image-check   builds the container image, runs it, resolves through it
+#   make format        clang-format over all sources
+#   make clean         removes what was built
+#
+# Each target first installs the Debian packages that it lacks, if it may (scripts/need).
+
+PREFIX = /usr/local
+DESTDIR =
+FUZZ_SECONDS = 300
+
+# Debian's own, whatever else comes first in PATH.
+MESON = /usr/bin/meson
+PYTHON = /usr/bin/python3
+
+all: build/dotgate
+
+build/build.ninja:
+	@scripts/need build
+	$(MESON) setup build -Dtests=false
+
+# ninja knows what has to be done; make does not.
+build/dotgate: build/build.ninja FORCE
+	@ninja -C build src/dotgate
+	@ln -sf src/dotgate build/dotgate
+
+demo:
+	@scripts/need demo
+	@$(MAKE) --no-print-directory build/dotgate
+	@$(PYTHON) scripts/demo build/dotgate
+
+check:
+	@scripts/need check
+	@$(MAKE) --no-print-directory build/dotgate
+	@$(PYTHON) scripts/check
+
+fuzz:
+	@scripts/need fuzz
+	@$(PYTHON) scripts/fuzz $(FUZZ_SECONDS)
+
+install: build/dotgate
+	$(MESON) configure build -Dprefix=$(abspath $(PREFIX))
+	DESTDIR=$(DESTDIR) $(MESON) install -C build
+
+image-check:
+	@scripts/need image-check
+	@$(PYTHON) scripts/image-check
+
+format:
+	@scripts/need format
+	@find src tests -name '*.[ch]' -print0 | xargs -0 -r clang-format -i
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all demo check fuzz install image-check format clean FORCE
+FORCE:
