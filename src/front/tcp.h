@@ -21,13 +21,14 @@ struct tcp_options {
 
 int tcp_new(struct tcp **out, const struct tcp_options *o);
 
-/* Accepts on the listening socket FD, which it then owns. */
+/* Accepts on the listening socket FD, which it owns unless this fails. Returns 0 or -errno. */
 int tcp_add(struct tcp *t, int fd);
 
 /* Writes what is queued. Called at the end of each round. */
 void tcp_flush(struct tcp *t);
 
-/* Accepts and reads no more; idle clients are closed now, the others once answered. */
+/* Serves what has arrived, then accepts and reads no more; idle clients are closed now, the
+ * others once answered. */
 void tcp_stop(struct tcp *t);
 
 void tcp_free(struct tcp *t);

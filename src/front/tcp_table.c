@@ -2,10 +2,12 @@
 #include "front/tcp_table.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* Chunks of a client's input that are thrown away at the end: a megabyte. */
+#define DISCARDS_MAX 64
 
 static uint64_t now(const struct tcp *t)
 {
@@ -106,15 +108,24 @@ int tcp_table_open(struct tcp *t, int fd, uint32_t place)
 	return 0;
 }
 
+/* What a client still sends while we end would make of the close a reset, and that could cost
+ * it the last answers. */
+static void discard_input(const struct tcp_client *c)
+{
+	struct tcp *t = c->tcp;
+
+	for (unsigned i = 0; i < DISCARDS_MAX; i++)
+		if (recv(c->fd, t->scratch, sizeof t->scratch, MSG_DONTWAIT) <= 0)
+			return;
+}
+
 void tcp_table_close(struct tcp_client *c)
 {
 	struct tcp *t = c->tcp;
 
 	loop_forget(t->options.loop, c->watch);
-	/* what a client still sends while we end would make of this a reset, and that
-	 * could cost it the last answers */
 	if (t->stopping && !c->broken)
-		(void)recv(c->fd, NULL, INT_MAX, MSG_DONTWAIT | MSG_TRUNC);
+		discard_input(c);
 	close(c->fd);
 	tcp_client_release(c);
 	list_remove(&c->age);

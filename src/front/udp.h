@@ -26,7 +26,7 @@ int udp_add(struct udp *u, int fd, bool wildcard);
 /* Sends what is queued. Called at the end of each round. */
 void udp_flush(struct udp *u);
 
-/* Reads no more; what is answered later still leaves. */
+/* Serves what has arrived, then reads no more; what is answered later still leaves. */
 void udp_stop(struct udp *u);
 
 void udp_free(struct udp *u);
