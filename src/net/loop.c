@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,12 @@
 #define WATCHES_MIN 64
 
 #define NO_SLOT UINT_MAX
+
+/* What the alarm's event carries: no watch has this name. */
+#define ALARM_NAME UINT64_MAX
+
+/* What is due later than this (some 290,000 years) is never due. */
+#define DUE_MAX_US (UINT64_MAX / 2)
 
 /* A slot of the table: a watch, or free. */
 struct watch {
@@ -39,6 +46,8 @@ struct round_end {
 
 struct loop {
 	int epoll;
+	int alarm;	   /* timerfd: readable when `alarm_us` has come */
+	uint64_t alarm_us; /* 0: not set */
 	bool stopping;
 	unsigned round_end_count;
 	uint64_t now;
@@ -77,17 +86,29 @@ static void read_clock(struct loop *l)
 	l->now = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+static int open_descriptors(struct loop *l)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.u64 = ALARM_NAME};
+
+	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	l->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (l->epoll < 0 || l->alarm < 0 ||
+	    epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->alarm, &e) < 0)
+		return -errno;
+	return 0;
+}
+
 int loop_new(struct loop **out, unsigned watches_max)
 {
 	struct loop *l = calloc(1, sizeof *l);
+	int error;
 
 	if (!l)
 		return -ENOMEM;
-	l->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (l->epoll < 0) {
-		int error = -errno;
-
-		free(l);
+	l->epoll = l->alarm = -1;
+	error = open_descriptors(l);
+	if (error < 0) {
+		loop_free(l);
 		return error;
 	}
 	l->watches_max = watches_max;
@@ -101,7 +122,10 @@ void loop_free(struct loop *l)
 {
 	if (!l)
 		return;
-	close(l->epoll);
+	if (l->epoll >= 0)
+		close(l->epoll);
+	if (l->alarm >= 0)
+		close(l->alarm);
 	heap_free(&l->timers);
 	free(l->watches);
 	free(l);
@@ -242,19 +266,39 @@ void loop_stop(struct loop *l)
 	l->stopping = true;
 }
 
-/* Milliseconds until the next timer, rounded up so that it is due on waking; -1: none. */
-static int wait_time(const struct loop *l)
+/* Has the alarm go off at DUE; this also makes it unreadable. */
+static void set_alarm(struct loop *l, uint64_t due)
+{
+	const struct itimerspec t = {
+	    .it_value = {.tv_sec = (time_t)(due / 1000000),
+			 .tv_nsec = (long)(due % 1000000) * 1000}};
+
+	if (timerfd_settime(l->alarm, TFD_TIMER_ABSTIME, &t, NULL) < 0)
+		abort();
+	l->alarm_us = due;
+}
+
+/*
+ * What epoll_wait() is to wait: not at all if a timer is due, else for ever, since the alarm
+ * wakes it. A time-out of its own would be set up and taken down in the kernel each round;
+ * the alarm is set only when something is due earlier than it goes off.
+ */
+static int wait_time(struct loop *l)
 {
 	uint64_t due = heap_next(&l->timers);
 
-	if (due == UINT64_MAX)
-		return -1;
 	if (due <= l->now)
 		return 0;
+	if (due < DUE_MAX_US && (!l->alarm_us || due < l->alarm_us))
+		set_alarm(l, due);
+	return -1;
+}
 
-	uint64_t us = due - l->now;
-
-	return us < (uint64_t)INT_MAX * 1000 ? (int)((us + 999) / 1000) : INT_MAX;
+/* The alarm is not read: that it is set again, or not at all, makes it silent. */
+static void answer_alarm(struct loop *l)
+{
+	if (l->alarm_us && l->alarm_us <= l->now)
+		set_alarm(l, 0);
 }
 
 /* An event counts only for what its watch waits for by now: handlers that ran earlier in
@@ -285,6 +329,7 @@ static void run_round(struct loop *l)
 	if (count < 0 && errno != EINTR)
 		abort();
 	read_clock(l);
+	answer_alarm(l);
 	deliver(l, count, LOOP_CLIENT);
 	deliver(l, count, LOOP_UPSTREAM);
 	heap_run(&l->timers, l->now);
