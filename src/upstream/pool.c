@@ -8,6 +8,10 @@
 #include "base/log.h"
 #include "upstream/upstream.h"
 
+/* A DOWN upstream that may be dialled but could not be, its connections being full, is looked
+ * at again after this. */
+#define RETRY_MIN_US 20000
+
 /* Times that changes at the end of a round may cause others at once; what then still
  * changes (nothing is known to) goes on in the next round, so that clients are served
  * between. */
@@ -116,10 +120,12 @@ static void retry_due(void *arg);
 static void watch_down(struct pool *p)
 {
 	const struct upstream *u = soonest(p, false);
+	uint64_t due = now(p) + RETRY_MIN_US;
 
-	if (u && (!timer_running(&p->retry) || p->retry.due > u->health.retry_us))
-		(void)timer_set(p->options.loop, &p->retry, u->health.retry_us, retry_due,
-				p);
+	if (u && u->health.retry_us > due)
+		due = u->health.retry_us;
+	if (u && (!timer_running(&p->retry) || p->retry.due > due))
+		(void)timer_set(p->options.loop, &p->retry, due, retry_due, p);
 }
 
 static void retry_due(void *arg)
