@@ -9,7 +9,7 @@ import pytest
 import certs
 import client
 import dotgate
-from upstream import ALERT_MAX
+from upstream import ALERT_MAX, server_context
 
 # certificate: (configured name, reason word, what the text tells besides)
 REFUSED = {
@@ -358,4 +358,82 @@ def test_environment_of_openssl_does_not_weaken(certificates, start_upstream, st
                          env={"SSL_CERT_FILE": str(certificates.ca_file)})
     r = gate.ask("secret.example.test")
     assert client.rcode(r) == "SERVFAIL" and client.ede(r)[1].startswith("tls_cert_untrusted")
+    assert no_query_left(up)
+
+
+# ---- no TLS, or not what is asked for: the exact reason
+
+def plain(conn):
+    conn.sock.sendall(b"220 ready\r\n")
+    conn.hold()
+
+
+def is_told(gate, up, reason, remedy, seconds):
+    """One query: SERVFAIL with EDE of REASON in time, one log line, nothing sent."""
+    r = gate.ask("secret.example.test")
+    assert client.rcode(r) == "SERVFAIL" and gate.seconds < seconds
+    code, text = client.ede(r)
+    assert code == (23 if reason == "tls_timeout" else 22) and text.startswith(reason), text
+    line = gate.wait_log(rf".*reason={reason}.*")[0]
+    assert f"127.0.0.1:{up.port}" in line and "stage=tls" in line and remedy in line
+    assert up.connections and not up.queries
+
+
+OLD = {"least": ssl.TLSVersion.TLSv1_1, "most": ssl.TLSVersion.TLSv1_1, "weak": True}
+
+
+@pytest.mark.parametrize("how", [{"on_accept": plain}, OLD], ids=["plain", "TLS 1.1"])
+def test_not_acceptable_tls_is_told(served, how):
+    up, gate = served(**how)
+    is_told(gate, up, "tls_protocol", "check that the upstream speaks TLS 1.2", 3)
+
+
+def test_tls_min_is_told(served):
+    up, gate = served(options=["--tls-min", "1.3"], most=ssl.TLSVersion.TLSv1_2)
+    is_told(gate, up, "tls_protocol", "check that the upstream speaks TLS", 3)
+
+
+def test_mute_is_told(served):
+    """It never answers the ClientHello: told within a stub's patience of 5 s."""
+    up, gate = served(on_accept=lambda conn: conn.hold())
+    is_told(gate, up, "tls_timeout", "check that the upstream speaks TLS on this port", 5.9)
+
+
+@pytest.mark.parametrize("most", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_upstream_that_wants_a_client_certificate(certificates, start_upstream, start_dotgate,
+                                                  most):
+    """In TLS 1.3 its alert comes when our handshake has ended; it is told all the same."""
+    context = server_context(certificates.get("valid"), most=most)
+    context.load_verify_locations(certificates.ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    up = start_upstream(context=context)
+    gate = start_dotgate(up)
+    r = gate.ask("secret.example.test")
+    assert client.rcode(r) == "SERVFAIL" and gate.seconds < 5.9
+    assert client.ede(r)[1].startswith("tls_alert"), client.ede(r)
+    assert gate.wait_log(r".*reason=tls_alert.*look at the upstream's log")
+    assert not up.queries
+
+
+# ---- pins of a chain
+
+def test_pin_of_an_issuer_counts_on_top_of_the_ca(certificates, start_upstream, start_dotgate):
+    """RFC 7858 4.2: any certificate of the verified chain may carry the pin."""
+    up = start_upstream("with_intermediate")
+    middle = certs.Certificate(certificates.folder / "middle2.pem", "unused")
+    for pin in (certificates.root.pin(), middle.pin()):
+        gate = start_dotgate(up.spelling("upstream.test", f"pin={pin}"))
+        assert client.is_good(gate.ask("a.example.test"), "a.example.test")
+
+
+@pytest.mark.parametrize("auth", ["", "auth=pin"])
+def test_pin_of_a_stray_certificate_does_not_count(certificates, start_upstream, start_dotgate,
+                                                   auth):
+    """Anybody can send the pinned certificate along, without its key."""
+    good, pinned = certificates.get("valid"), certificates.get("valid_other_key")
+    chain = certificates.folder / "stray.chain.pem"
+    chain.write_bytes(good.chain.read_bytes() + pinned.chain.read_bytes())
+    up = start_upstream(context=server_context(certs.Certificate(chain, good.key)))
+    words = [f"pin={pinned.pin()}", auth] if auth else [f"pin={pinned.pin()}"]
+    refused(start_dotgate(up.spelling("upstream.test", *words)), up, "tls_pin")
     assert no_query_left(up)

@@ -517,6 +517,171 @@ def test_plain_bytes_inside_tls(served):
     assert client.is_good(victim, "victim.example.test") and seconds < 4
 
 
+# ---- what is counted, and as what
+
+DROPPED = {"wrong id": "unmatched", "wrong name": "unmatched", "wrong type": "unmatched",
+           "wrong class": "unmatched", "QR=0": "bad_answer", "no question": "bad_answer",
+           "answer cut": "bad_answer", "two pointers in a ring": "bad_answer",
+           "two OPTs": "bad_answer", "garbage": "bad_answer"}
+
+
+def test_dropped_answers_are_counted_by_reason(served):
+    """All on one connection, each before the right answer to the same query."""
+    cases = list(DROPPED)
+
+    def on_query(conn, q):
+        conn.send(WRONG[cases[int(q.name[1])]](q), wire.answer(q))
+
+    up, gate = served(on_query=on_query, http=True)
+    for i, case in enumerate(cases):
+        before = gate.metrics()
+        assert client.is_good(gate.ask(f"c{i}.example.test"), f"c{i}.example.test"), case
+        after = gate.metrics()
+        rose = {row: n - before.get(row, 0) for row, n in after.items()
+                if row.startswith("dotgate_upstream_answers_dropped_total")
+                and n != before.get(row, 0)}
+        assert list(rose.values()) == [1] and f'reason="{DROPPED[case]}"' in list(rose)[0], case
+    assert len(up.connections) == 1
+
+
+def test_duplicates_and_unsolicited_are_counted(served):
+    def early(conn):
+        q = wire.Query(wire.message(7, wire.RD, wire.encode_name("u.test") + b"\0\1\0\1"), 0)
+        conn.send(spoof(q), spoof(q))
+
+    up, gate = served(on_query=lambda conn, q: conn.send(*[wire.answer(q)] * 3), on_ready=early,
+                      http=True)
+    for name in NEIGHBOURS[:5]:
+        assert client.is_good(gate.ask(name), name)
+    dropped = gate.metric("dotgate_upstream_answers_dropped_total", reason="unmatched")
+    assert dropped == 2 + 5 * 2 and len(up.connections) == 1
+
+
+def test_late_answer_is_counted_and_harms_nobody(served):
+    up, gate = served(options=["--query-timeout", "1s"], http=True,
+                      on_query=only_victim(lambda conn, q: conn.answer_later(1.6, q)))
+    victim, seconds = check_neighbours(gate, up)
+    assert client.ede(victim)[1].startswith("query_timeout") and 0.9 < seconds < 4
+    time.sleep(1.5)
+    for name in NEIGHBOURS:
+        assert client.is_good(gate.ask("b-" + name), "b-" + name)
+    assert gate.metric("dotgate_upstream_answers_dropped_total", reason="late") >= 1
+    assert gate.metric("dotgate_upstream_answers_dropped_total", reason="bad_answer") == 0
+
+
+# ---- EDNS of the upstream
+
+def test_opt_with_an_owner_is_dropped(served):
+    def wrong(q):
+        opt = wire.encode_name("owner.test") + wire.opt()[1:]
+        return wire.message(q.id, wire.ANSWER, q.question, additional=[opt])
+
+    up, gate = served(on_query=only_victim(lambda c, q: c.send(wrong(q), wire.answer(q))),
+                      http=True)
+    victim, _ = check_neighbours(gate, up)
+    assert client.is_good(victim, "victim.example.test")
+    assert gate.metric("dotgate_upstream_answers_dropped_total", reason="bad_answer") == 1
+
+
+@pytest.mark.parametrize("section", ["answers", "authority"])
+def test_opt_in_another_section_is_dropped(served, section):
+    def wrong(q):
+        return wire.message(q.id, wire.ANSWER, q.question, **{section: [wire.opt()]})
+
+    up, gate = served(on_query=only_victim(lambda c, q: c.send(wrong(q), wire.answer(q))),
+                      http=True)
+    victim, _ = check_neighbours(gate, up)
+    assert client.is_good(victim, "victim.example.test")
+    assert gate.metric("dotgate_upstream_answers_dropped_total", reason="bad_answer") == 1
+
+
+def test_opt_that_is_not_the_last(served):
+    """Legal, if odd: the answer is used, the client sees one OPT, and it is ours."""
+    def odd(conn, q):
+        glue = wire.record(wire.encode_name("glue.test"), wire.A, b"\1\2\3\4")
+        answer = wire.record(b"\xc0\x0c", wire.A, wire.rdata_for(q))
+        conn.send(wire.message(q.id, wire.ANSWER, q.question, [answer],
+                               additional=[wire.opt(size=4096), glue]))
+
+    _, gate = served(on_query=odd)
+    r = gate.ask("odd.example.test")
+    assert client.is_good(r, "odd.example.test") and r.edns == 0 and r.payload == 1232
+    r = gate.udp(client.query("odd.example.test", edns=False))
+    assert client.is_good(r, "odd.example.test") and r.edns == -1
+
+
+def test_extended_rcode(served):
+    """BADCOOKIE has bits in the OPT: a client without EDNS is told SERVFAIL."""
+    def badcookie(conn, q):
+        conn.send(wire.message(q.id, wire.ANSWER | 23 & 15, q.question,
+                               additional=[wire.opt(ttl=23 >> 4 << 24)]))
+
+    _, gate = served(on_query=badcookie)
+    assert gate.ask("x.example.test").rcode() == 23
+    assert client.rcode(gate.udp(client.query("y.example.test", edns=False))) == "SERVFAIL"
+
+
+def test_options_that_are_too_many_or_too_long(served):
+    """EDE comes down in a bounded measure, nothing else does, and UDP's limit holds."""
+    options = [(10, bytes(16)), (65001, bytes(3000))]
+    options += [(15, struct.pack("!H", 15) + b"blocked " * 300) for _ in range(20)]
+    up, gate = served(on_query=lambda conn, q: conn.answer(q, options=options))
+    data = client.udp_raw(gate.address, gate.port, client.query("o.example.test").to_wire())
+    r = client.parse(data)
+    assert len(data) <= 1232 and client.is_good(r, "o.example.test")
+    assert {int(o.otype) for o in r.options} <= {15} and len(r.options) <= 8
+    assert not gate.udp(client.query("o.example.test", edns=False)).options
+
+
+# ---- odd, and still right
+
+def test_compression_of_100_levels_passes(served):
+    """Legal: each name is a label and a pointer to the one before."""
+    up, gate = served(on_query=lambda conn, q: conn.send(compressed(q, 100)), http=True)
+    with gate.stream() as s:
+        s.send(client.query("d.test"))
+        data = s.receive_raw()
+    assert data[3] & 15 == 0 and int.from_bytes(data[6:8], "big") == 100
+    assert gate.metric("dotgate_upstream_answers_dropped_total") == 0
+
+
+def test_answer_in_another_case(served):
+    """Names are equal in any case (RFC 4343); the client's own comes back."""
+    def upper(conn, q):
+        conn.answer(q, question=q.qname.upper() + q.question[-4:])
+
+    _, gate = served(on_query=upper)
+    r = gate.ask("cAsE.example.test")
+    assert client.is_good(r, "case.example.test")
+    assert r.question[0].name.to_text() == "cAsE.example.test."
+
+
+def test_octets_behind_the_message(served):
+    """Inside the frame, behind the last record: they do not reach the client."""
+    up, gate = served(on_query=lambda conn, q: conn.send(wire.answer(q) + b"trailer" * 9))
+    for name in NEIGHBOURS[:5]:
+        data = client.udp_raw(gate.address, gate.port, client.query(name).to_wire())
+        assert b"trailer" not in data and client.is_good(client.parse(data), name)
+    assert len(up.connections) == 1
+
+
+def test_too_long_a_frame_costs_no_answer(served):
+    """It claims 60,000 octets and goes on as if nothing were: whoever waits on that
+    connection is answered over a second one, the victim too."""
+    done = []
+
+    def on_query(conn, q):
+        if is_victim(q) and not done:
+            done.append(q)
+            conn.write(struct.pack("!H", 60000) + wire.answer(q))
+        else:
+            conn.answer(q)
+
+    up, gate = served(on_query=on_query)
+    victim, seconds = check_neighbours(gate, up, seconds=4.9)
+    assert client.is_good(victim, "victim.example.test") and seconds < 4.9
+
+
 # ---- all of it at once
 
 def test_closing_at_random(served):
