@@ -82,7 +82,7 @@ static void read_clock(struct loop *l)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_BOOTTIME, &t);
 	l->now = (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
@@ -91,7 +91,7 @@ static int open_descriptors(struct loop *l)
 	struct epoll_event e = {.events = EPOLLIN, .data.u64 = ALARM_NAME};
 
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
-	l->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	l->alarm = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (l->epoll < 0 || l->alarm < 0 ||
 	    epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->alarm, &e) < 0)
 		return -errno;

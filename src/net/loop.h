@@ -42,7 +42,8 @@ void loop_forget(struct loop *l, loop_watch w);
 /* Calls FN(ARG) at the end of each round, in the order of registration; at most 4. */
 void loop_at_round_end(struct loop *l, loop_round_fn *fn, void *arg);
 
-/* Microseconds of CLOCK_MONOTONIC, read once per round. */
+/* Microseconds of CLOCK_BOOTTIME (it goes on while the machine sleeps, so that what is too
+ * old on waking is known to be), read once per round. */
 uint64_t loop_now(const struct loop *l);
 
 /* Runs rounds until loop_stop(): wait, clients, upstreams, due timers, round ends. */
