@@ -32,6 +32,7 @@ struct daemon {
 	struct metrics *metrics[WORKERS_MAX];
 	uint64_t *heartbeats[WORKERS_MAX];
 	struct hash_key hash_key;
+	struct cache *cache; /* NULL: off */
 	struct pool_upstream upstreams[UPSTREAMS_MAX];
 	const char *labels[UPSTREAMS_MAX];
 	atomic_int logged[UPSTREAMS_MAX];
@@ -86,6 +87,16 @@ static void free_upstreams(struct daemon *d)
 	}
 }
 
+/* ---- cache ---- */
+
+static int make_cache(struct daemon *d)
+{
+	int r = d->config.cache_size ? cache_new(&d->cache, d->config.cache_size) : 0;
+
+	return r < 0 ? complain(EXIT_RUNTIME, "no memory for the cache: lower cache-size")
+		     : 0;
+}
+
 /* ---- workers ---- */
 
 static int make_workers(struct daemon *d)
@@ -94,7 +105,8 @@ static int make_workers(struct daemon *d)
 	struct worker_options o = {.config = &d->config,
 				   .share = d->worker_count,
 				   .hash_key = &d->hash_key,
-				   .upstreams = d->upstreams};
+				   .upstreams = d->upstreams,
+				   .cache = d->cache};
 
 	random_init(&random);
 	d->hash_key = (struct hash_key){random_u64(&random), random_u64(&random)};
@@ -238,6 +250,8 @@ static int set_up(struct daemon *d)
 	descriptors_fit(&d->config, d->worker_count);
 	r = make_upstreams(d);
 	if (r == 0)
+		r = make_cache(d);
+	if (r == 0)
 		r = make_workers(d);
 	if (r == 0)
 		r = listen_all(&d->config, d->workers, d->worker_count);
@@ -265,6 +279,7 @@ static int serve(struct daemon *d)
 	}
 	http_stop(d->http);
 	free_workers(d);
+	cache_free(d->cache);
 	free_upstreams(d);
 	log_stop();
 	return r;
@@ -275,6 +290,9 @@ static int dispatch(struct daemon *d, const struct invocation *inv)
 	switch (inv->command) {
 	case COMMAND_HELP:
 		options_print_help(stdout);
+		return EXIT_SUCCESS;
+	case COMMAND_OPTIONS:
+		options_print_all(stdout);
 		return EXIT_SUCCESS;
 	case COMMAND_VERSION:
 		return cli_version(stdout);

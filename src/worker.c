@@ -155,9 +155,27 @@ static int make_pool(struct worker *w, const struct worker_options *o)
 	return pool_new(&w->pool, &p);
 }
 
+static uint32_t seconds(uint64_t us)
+{
+	return (uint32_t)(us / 1000000);
+}
+
+static struct recall_options config_recall(const struct config *c, struct cache *cache)
+{
+	return (struct recall_options){
+	    .cache = cache,
+	    .limits = {.ttl_min = seconds(c->ttl_min_us),
+		       .ttl_max = seconds(c->ttl_max_us),
+		       .negative_ttl_max = seconds(c->negative_ttl_max_us),
+		       .failure_ttl = seconds(c->failure_ttl_us)},
+	    .serve_stale = seconds(c->serve_stale_us)};
+}
+
 static int make(struct worker *w, const struct worker_options *o)
 {
-	struct proxy_options p = {.timeout_us = o->config->query_timeout_us};
+	struct proxy_options p = {.timeout_us = o->config->query_timeout_us,
+				  .stale_after_us = o->config->stale_after_us,
+				  .recall = config_recall(o->config, o->cache)};
 	int r = loop_new(&w->loop, o->config->tcp_clients + WATCHES_OTHER);
 
 	if (r < 0)

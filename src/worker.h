@@ -2,6 +2,7 @@
 #ifndef DOTGATE_WORKER_H
 #define DOTGATE_WORKER_H
 
+#include "cache/cache.h"
 #include "conf/config.h"
 #include "upstream/pool.h"
 
@@ -12,6 +13,7 @@ struct worker_options {
 	unsigned share; /* one of so many workers: it takes that part of the caps */
 	const struct hash_key *hash_key;
 	const struct pool_upstream *upstreams; /* config->upstream_count of them */
+	struct cache *cache;		       /* all workers'; NULL: none */
 };
 
 /* Makes a worker; its thread does not run yet. Returns 0 or -errno. */

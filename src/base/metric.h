@@ -62,8 +62,10 @@ struct metrics {
 	uint64_t tcp_accepted;
 	struct histogram request_duration[SOURCE_N];
 	/* proxy */
-	uint64_t flights; /* gauge: queries in flight */
-	uint64_t joined;  /* queries that joined one in flight */
+	uint64_t flights;		   /* gauge: queries in flight */
+	uint64_t joined;		   /* queries that joined one in flight */
+	uint64_t cache_hits, cache_misses; /* queries; stale answers are misses */
+	uint64_t prefetches;		   /* answers renewed before their end */
 	uint64_t replays; /* queries sent again because their connection ended or fell
 			     silent */
 	/* upstream */

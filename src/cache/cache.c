@@ -210,7 +210,7 @@ static uint32_t enter(struct cache *c, struct line *l, uint16_t tag, uint32_t bl
 }
 
 bool cache_put(struct cache *c, const struct cache_key *key, const struct cache_meta *m,
-	       const uint8_t *body, cache_replace_fn *may)
+	       const uint8_t *body, cache_replace_fn *may, const void *arg)
 {
 	struct line *l = line_of(c, key->hash);
 	uint32_t block, gone;
@@ -227,7 +227,7 @@ bool cache_put(struct cache *c, const struct cache_key *key, const struct cache_
 	way = find(c, l, key, &old, &p);
 	if (way < 0) {
 		gone = enter(c, l, tag_of(key->hash), block);
-	} else if (may && !may(&old.meta, m)) {
+	} else if (may && !may(arg, &old.meta, m)) {
 		gone = block;
 	} else {
 		gone = l->block[way];

@@ -38,8 +38,14 @@ struct cache_meta {
 int cache_new(struct cache **out, size_t size);
 void cache_free(struct cache *c);
 
-/* A key and its hash; equal keys must have equal hashes, which nobody outside may be able to
- * foresee (SipHash). */
+/* The hash of a key, from that of its question, which nobody outside may be able to foresee
+ * (SipHash), and from the few bits behind it. */
+static inline uint64_t cache_hash(uint64_t question, uint8_t bits)
+{
+	return question ^ (bits + 1u) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* A key and its hash; equal keys must have equal hashes. */
 struct cache_key {
 	uint64_t hash;
 	const uint8_t *data; /* not owned */
@@ -58,12 +64,13 @@ bool cache_get(struct cache *c, const struct cache_key *key, struct cache_meta *
 void cache_prefetch(const struct cache *c, uint64_t hash);
 
 /* Says whether a record may take the place of the one with the same key. */
-typedef bool cache_replace_fn(const struct cache_meta *old, const struct cache_meta *new);
+typedef bool cache_replace_fn(const void *arg, const struct cache_meta *old,
+			      const struct cache_meta *new);
 
 /* Puts a record; in the place of one with the same key only if MAY (NULL: always) says so. False:
  * it was not put. */
 bool cache_put(struct cache *c, const struct cache_key *key, const struct cache_meta *m,
-	       const uint8_t *body, cache_replace_fn *may);
+	       const uint8_t *body, cache_replace_fn *may, const void *arg);
 
 /* Has FN change the meta of a record, under its lock, and returns what FN does; false: there is
  * none. The body's length is not to be changed. */

@@ -9,7 +9,8 @@
 #include "conf/suggest.h"
 
 /* In the order of enum command. */
-static const char *const commands[] = {"run", "check", "health", "help", "version"};
+static const char *const commands[] = {"run",  "check",	  "health",
+				       "help", "options", "version"};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 /* What is being read, and how far. */
@@ -31,7 +32,8 @@ static int set_command(struct reader *r, enum command command)
 				   commands[l->invocation.command], commands[command]);
 	l->command_given = true;
 	l->invocation.command = command;
-	r->done = command == COMMAND_HELP || command == COMMAND_VERSION;
+	r->done = command == COMMAND_HELP || command == COMMAND_OPTIONS ||
+		  command == COMMAND_VERSION;
 	return 0;
 }
 

@@ -44,6 +44,13 @@ struct config {
 	unsigned tcp_clients_per_address;
 	uint64_t upstream_idle_us; /* we close an idle upstream connection after this */
 	uint64_t drain_us;	   /* at TERM: to answer what is in flight */
+	uint64_t cache_size;	   /* octets; 0: no cache */
+	uint64_t ttl_min_us, ttl_max_us, negative_ttl_max_us;
+	uint64_t failure_ttl_us; /* failures are remembered for so long; 0: not */
+	uint64_t serve_stale_us; /* so long after its end an answer is of use; 0: not */
+	uint64_t
+	    stale_after_us; /* a query has waited so long before it is served stale */
+	char cache_file[CONF_PATH_MAX]; /* "": the cache is not saved */
 };
 
 /* Canonical spelling of an upstream: "tls://1.1.1.1#cloudflare-dns.com", the port only if

@@ -176,7 +176,8 @@ static int read_all(struct build *b, const struct cmdline *line, char **environ)
 	if (apply_defaults(b) != 0)
 		return -EINVAL;
 	/* a broken file must not keep anybody from the help */
-	if (command == COMMAND_HELP || command == COMMAND_VERSION)
+	if (command == COMMAND_HELP || command == COMMAND_OPTIONS ||
+	    command == COMMAND_VERSION)
 		return 0;
 	if (apply_file(b, line, environ) != 0 ||
 	    environment_read(environ, on_variable, b, b->error) != 0)
@@ -227,23 +228,32 @@ static void print_default(FILE *out, const struct option *o)
 	fputc('\n', out);
 }
 
-void options_print_help(FILE *out)
+static void print_option(FILE *out, const struct option *o)
 {
+	char letter[] = {o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+			 o->letter ? ',' : ' ', 0};
 	char word[64];
 
-	fputs(
-	    "Usage: dotgate [run | check [-T] | health | help | version] [OPTION...]\n"
-	    "Forwards DNS queries over TLS. In the file --listen is the word listen, in\n"
-	    "the environment DOTGATE_LISTEN. [Defaults]\n",
-	    out);
-	for (unsigned i = 0; i < OPTIONS; i++) {
-		const struct option *o = &option_table[i];
-		char letter[] = {o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-				 o->letter ? ',' : ' ', 0};
+	snprintf(word, sizeof word, "--%s%s%s", o->word, o->argument ? " " : "",
+		 o->argument ? o->argument : "");
+	fprintf(out, "  %s %-31s %s", letter, word, o->help);
+	print_default(out, o);
+}
 
-		snprintf(word, sizeof word, "--%s%s%s", o->word, o->argument ? " " : "",
-			 o->argument ? o->argument : "");
-		fprintf(out, "  %s %-31s %s", letter, word, o->help);
-		print_default(out, o);
-	}
+void options_print_help(FILE *out)
+{
+	fputs(
+	    "Usage: dotgate [run | check [-T] | health | options | version] [OPTION...]\n"
+	    "Forwards DNS over TLS. In the file --listen is the word listen, in the\n"
+	    "environment DOTGATE_LISTEN. [Defaults] All options: dotgate options\n",
+	    out);
+	for (unsigned i = 0; i < OPTIONS; i++)
+		if (!(option_table[i].where & RARE))
+			print_option(out, &option_table[i]);
+}
+
+void options_print_all(FILE *out)
+{
+	for (unsigned i = 0; i < OPTIONS; i++)
+		print_option(out, &option_table[i]);
 }

@@ -14,6 +14,7 @@ enum command {
 	COMMAND_CHECK,
 	COMMAND_HEALTH,
 	COMMAND_HELP,
+	COMMAND_OPTIONS,
 	COMMAND_VERSION
 };
 
@@ -35,6 +36,9 @@ int options_read(struct config *c, struct invocation *inv, int argc, char **argv
 
 /* One screen of help. */
 void options_print_help(FILE *out);
+
+/* Every option. */
+void options_print_all(FILE *out);
 
 /* The effective configuration as a file that would give it again. */
 void options_print_config(FILE *out, const struct config *c);

@@ -6,6 +6,10 @@
 #define MS UINT64_C(1000)
 #define S (1000 * MS)
 #define HOUR (3600 * S)
+#define DAY (24 * HOUR)
+
+/* Room for a hundred million answers. */
+#define CACHE_SIZE_MAX (UINT64_C(16) << 30)
 
 /* A table of clients of this size takes some hundred MiB. */
 #define CLIENTS_MAX 1000000
@@ -43,15 +47,31 @@ const struct option option_table[OPTIONS] = {
     {"query-timeout", 0, "TIME", "until a query has failed", "5s", &value_time,
      AT(query_timeout_us), 100 * MS, 60 * S, EVERYWHERE},
     {"tcp-idle-timeout", 0, "TIME", "until a quiet TCP client is closed", "30s",
-     &value_time, AT(tcp_idle_us), 1 * S, HOUR, EVERYWHERE},
+     &value_time, AT(tcp_idle_us), 1 * S, HOUR, EVERYWHERE | RARE},
     {"tcp-clients", 0, "COUNT", "TCP clients at once", "16384", &value_count,
-     AT(tcp_clients), 1, CLIENTS_MAX, EVERYWHERE},
+     AT(tcp_clients), 1, CLIENTS_MAX, EVERYWHERE | RARE},
     {"tcp-clients-per-address", 0, "COUNT", "of them from one address", "8192",
-     &value_count, AT(tcp_clients_per_address), 1, CLIENTS_MAX, EVERYWHERE},
+     &value_count, AT(tcp_clients_per_address), 1, CLIENTS_MAX, EVERYWHERE | RARE},
     {"upstream-idle-timeout", 0, "TIME", "until a quiet upstream is closed", "10s",
-     &value_time, AT(upstream_idle_us), 1 * S, HOUR, EVERYWHERE},
+     &value_time, AT(upstream_idle_us), 1 * S, HOUR, EVERYWHERE | RARE},
     {"drain-timeout", 0, "TIME", "to answer what is left at the end", "5s", &value_time,
-     AT(drain_us), 0, 5 * 60 * S, EVERYWHERE},
+     AT(drain_us), 0, 5 * 60 * S, EVERYWHERE | RARE},
+    {"cache-size", 0, "SIZE", "octets of all answers kept; 0: none", "64M", &value_size,
+     AT(cache_size), 256 * 1024, CACHE_SIZE_MAX, EVERYWHERE},
+    {"ttl-min", 0, "TIME", "answers are kept at least so long", "0s", &value_time,
+     AT(ttl_min_us), 0, DAY, EVERYWHERE | RARE},
+    {"ttl-max", 0, "TIME", "and at most", "1d", &value_time, AT(ttl_max_us), 1 * S,
+     365 * DAY, EVERYWHERE | RARE},
+    {"negative-ttl-max", 0, "TIME", "those that say there is nothing", "1h", &value_time,
+     AT(negative_ttl_max_us), 0, 7 * DAY, EVERYWHERE | RARE},
+    {"failure-ttl", 0, "TIME", "failures are remembered so long", "5s", &value_time,
+     AT(failure_ttl_us), 0, 5 * 60 * S, EVERYWHERE | RARE},
+    {"serve-stale", 0, "TIME", "old answers are of use so long; 0: not", "1d",
+     &value_time, AT(serve_stale_us), 0, 30 * DAY, EVERYWHERE},
+    {"stale-after", 0, "TIME", "a query waits before it gets one", "1800ms", &value_time,
+     AT(stale_after_us), 0, 60 * S, EVERYWHERE | RARE},
+    {"cache-file", 0, "FILE", "keep the cache here over a restart", NULL, &value_path,
+     AT(cache_file), 0, 0, EVERYWHERE},
     COMMAND_LINE_ONLY("verbose", 'v', "log more: info; twice: debug"),
     COMMAND_LINE_ONLY("check", 't', "the same as the command check"),
     COMMAND_LINE_ONLY("print", 'T', "with check: print what is in effect"),

@@ -10,6 +10,7 @@
 #define ON_COMMAND_LINE 1u
 #define IN_ENVIRONMENT 2u
 #define IN_FILE 4u
+#define RARE 8u /* not on the screen of --help */
 #define EVERYWHERE (ON_COMMAND_LINE | IN_ENVIRONMENT | IN_FILE)
 
 struct option {
@@ -27,7 +28,7 @@ struct option {
 };
 
 enum { OPTION_LISTEN, OPTION_UPSTREAM, OPTION_CONFIG }; /* the first rows */
-#define OPTIONS 20
+#define OPTIONS 28
 extern const struct option option_table[OPTIONS];
 
 /* The option of this word, or NULL. */

@@ -91,6 +91,53 @@ static bool workers_text(const struct config *c, const struct option *o, unsigne
 	return i == 0;
 }
 
+/* Units of sizes, each 1,024 times the one before. */
+static const char size_units[] = "KMG";
+
+static unsigned size_shift(struct span unit)
+{
+	const char *at = unit.len == 1 ? strchr(size_units, unit.at[0] & ~0x20) : NULL;
+
+	return at && *at ? 10 * (unsigned)(at - size_units + 1) : 0;
+}
+
+static int read_size(struct config *c, const struct option *o, const char *text,
+		     struct fault *f)
+{
+	struct span rest = span_of(text);
+	uint64_t value = 0;
+	bool good = read_digits(&value, &rest);
+
+	if (good && rest.len > 0) {
+		unsigned shift = size_shift(rest);
+
+		good = shift > 0 && value <= UINT64_MAX >> shift;
+		value = good ? value << shift : 0;
+	}
+	if (!good || (value != 0 && (value < o->min || value > o->max)))
+		return fault_set(f, text,
+				 "'%.60s' is neither 0 nor a size from %" PRIu64
+				 "K to %" PRIu64 "G, such as 64M",
+				 text, o->min >> 10, o->max >> 30);
+	*(uint64_t *)option_field(c, o) = value;
+	return 0;
+}
+
+static bool size_text(const struct config *c, const struct option *o, unsigned i,
+		      char out[VALUE_TEXT_MAX])
+{
+	uint64_t size = *(const uint64_t *)option_field_const(c, o);
+	unsigned unit = 0;
+
+	while (size && unit < sizeof size_units - 1 && size % 1024 == 0) {
+		size /= 1024;
+		unit++;
+	}
+	snprintf(out, VALUE_TEXT_MAX, "%" PRIu64 "%.1s", size,
+		 unit ? &size_units[unit - 1] : "");
+	return i == 0;
+}
+
 /* With the greatest unit that divides US without a rest. */
 static void time_to_text(uint64_t us, char out[TIME_TEXT_MAX])
 {
@@ -238,6 +285,7 @@ static bool same_upstream(const struct config *c, unsigned i, unsigned j)
 
 const struct value_kind value_count = {read_count, count_text, NULL};
 const struct value_kind value_workers = {read_workers, workers_text, NULL};
+const struct value_kind value_size = {read_size, size_text, NULL};
 const struct value_kind value_time = {read_time, time_text, NULL};
 const struct value_kind value_path = {read_path, path_text, NULL};
 const struct value_kind value_tls_min = {read_tls_min, tls_min_text, NULL};

@@ -39,6 +39,7 @@ extern const struct value_kind value_level;
 extern const struct value_kind value_count; /* a number from o->min to o->max */
 /* A whole number with ms, s, m, h or d, or without, which is seconds; from o->min to
  * o->max microseconds. */
+extern const struct value_kind value_size; /* uint64_t: octets; 0, or from min to max */
 extern const struct value_kind value_time;
 
 #endif

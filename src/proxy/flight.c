@@ -55,13 +55,11 @@ static uint32_t *bucket_of(struct flights *t, uint64_t key)
 	return &t->bucket[key & (BUCKETS - 1)];
 }
 
-static bool same(const struct flights *t, const struct flight *f, const struct query *q)
+static bool same(const struct flight *f, const struct query *q)
 {
-	const struct waiter *w = flights_first(t, f);
-
-	return w && f->type == q->question.type && f->class == q->question.class &&
-	       w->name_len == q->question.name_len &&
-	       name_equal(w->name, q->question.name, w->name_len);
+	return f->type == q->question.type && f->class == q->question.class &&
+	       f->name_len == q->question.name_len &&
+	       name_equal(f->name, q->question.name, f->name_len);
 }
 
 struct flight *flights_find(struct flights *t, const struct query *q, uint64_t key)
@@ -69,7 +67,7 @@ struct flight *flights_find(struct flights *t, const struct query *q, uint64_t k
 	for (uint32_t n = *bucket_of(t, key); n; n = t->flight[n - 1].chain) {
 		struct flight *f = &t->flight[n - 1];
 
-		if (f->key == key && same(t, f, q))
+		if (f->key == key && same(f, q))
 			return f;
 	}
 	return NULL;
@@ -104,12 +102,17 @@ struct flight *flights_begin(struct flights *t, const struct query *q, uint64_t 
 	    .question = question,
 	    .chain = *bucket,
 	    .began_us = now_us,
+	    .flags = q->flags & (DNS_RD | DNS_CD),
 	    .type = q->question.type,
 	    .class = q->question.class,
+	    .do_bit = q->edns.do_bit,
+	    .name_len = (uint8_t)q->question.name_len,
 	};
+	memcpy(f->name, q->question.name, q->question.name_len);
 	*bucket = n;
 	list_append(&t->age, &f->age);
 	list_init(&f->waiting);
+	list_init(&f->overdue);
 	t->count++;
 	return f;
 }
@@ -123,12 +126,14 @@ static void unchain(struct flights *t, struct flight *f)
 	*link = f->chain;
 }
 
-static void free_waiters(struct flights *t, const struct flight *f)
+void flights_release(struct flights *t, struct flight *f)
 {
 	if (!f->first)
 		return;
 	t->waiter[f->last - 1].next = t->free_waiter;
 	t->free_waiter = f->first;
+	f->first = f->last = 0;
+	f->waiter_count = 0;
 }
 
 void flights_end(struct flights *t, struct flight *f)
@@ -136,9 +141,10 @@ void flights_end(struct flights *t, struct flight *f)
 	uint32_t n = slot_of(f->id);
 
 	unchain(t, f);
-	free_waiters(t, f);
+	flights_release(t, f);
 	list_remove(&f->age);
 	list_remove(&f->waiting);
+	list_remove(&f->overdue);
 	f->key = f->id; /* keeps the generation */
 	f->id = 0;
 	f->chain = t->free_flight;
@@ -210,6 +216,18 @@ const struct waiter *flights_first(const struct flights *t, const struct flight 
 const struct waiter *flights_next(const struct flights *t, const struct waiter *w)
 {
 	return w->next ? &t->waiter[w->next - 1] : NULL;
+}
+
+struct query flights_asked(const struct flight *f)
+{
+	return (struct query){
+	    .flags = f->flags,
+	    .question = {.name = f->name,
+			 .name_len = f->name_len,
+			 .type = f->type,
+			 .class = f->class},
+	    .edns = {.present = f->do_bit, .do_bit = f->do_bit},
+	};
 }
 
 struct query flights_query(const struct flight *f, const struct waiter *w)

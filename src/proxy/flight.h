@@ -39,6 +39,7 @@ struct flight {
 	uint64_t question;    /* hash of the question alone, for the upstream */
 	struct list age;      /* in order of the deadline */
 	struct list waiting;  /* for an upstream; a list of its own when not */
+	struct list overdue;  /* for the time at which a stale answer will do; as above */
 	uint32_t chain;	      /* next with the same hash bucket, slot + 1 */
 	uint32_t first, last; /* waiters, number + 1 */
 	unsigned waiter_count;
@@ -47,8 +48,14 @@ struct flight {
 			      answered */
 	unsigned copies;   /* sent so far */
 	enum reason why;   /* what the last copy came to */
+	bool has_stale;	   /* the cache has an answer that is no longer fresh */
+	bool served_stale; /* waiters got it: those that come now need not wait */
 	uint64_t began_us;
+	uint16_t flags; /* RD, CD */
 	uint16_t type, class;
+	bool do_bit;
+	uint8_t name_len;
+	uint8_t name[NAME_MAX_LEN]; /* in the case it was asked first */
 };
 
 struct flights *flights_new(void);
@@ -74,12 +81,18 @@ struct flight *flights_get(struct flights *t, uint64_t id);
 /* The one with the earliest deadline, or NULL. */
 struct flight *flights_oldest(struct flights *t);
 
+/* F's waiters have been answered; F goes on without any. */
+void flights_release(struct flights *t, struct flight *f);
+
 /* Ends F: its waiters and its place are free again. */
 void flights_end(struct flights *t, struct flight *f);
 
 /* The waiters of F: the first, and the one after W; NULL at the end. */
 const struct waiter *flights_first(const struct flights *t, const struct flight *f);
 const struct waiter *flights_next(const struct flights *t, const struct waiter *w);
+
+/* What F asks the upstreams; its name points into F. */
+struct query flights_asked(const struct flight *f);
 
 /* The query of W again, for a reply; its name points into W. */
 struct query flights_query(const struct flight *f, const struct waiter *w);

@@ -26,14 +26,21 @@ struct proxy {
 	struct front *front;
 	struct pool *pool;
 	struct flights *flights;
+	struct recall *recall;
 	struct list waiting; /* flights that no connection takes at the moment */
-	struct timer deadline;
+	struct list overdue; /* flights that have a stale answer, by age */
+	struct timer deadline, stale;
 	char timeout_text[64];
 };
 
 static uint64_t now(const struct proxy *p)
 {
 	return loop_now(p->options.loop);
+}
+
+static uint32_t now_s(const struct proxy *p)
+{
+	return recall_seconds(now(p));
 }
 
 /* ---- replies ---- */
@@ -69,20 +76,31 @@ static void send_error(struct proxy *p, const struct client *c, const struct que
 		       asked_us);
 }
 
-static void send_response(struct proxy *p, const struct flight *f, const struct waiter *w,
-			  const struct response *r)
+static void send_response(struct proxy *p, const struct client *c, const struct query *q,
+			  const struct response *r, enum metric_source source,
+			  uint64_t asked_us)
 {
-	struct query q = flights_query(f, w);
 	size_t most = r->len + REPLY_OPT_MAX;
-	uint8_t *out = client_room(p->front, &w->client, most < q.limit ? most : q.limit);
+	uint8_t *out = client_room(p->front, c, most < q->limit ? most : q->limit);
 	size_t n;
 
 	if (!out)
 		return;
-	n = reply_from_response(out, most < q.limit ? most : q.limit, &q, r,
-				keepalive_for(p, &w->client, &q));
-	client_send(p->front, &w->client, n);
-	count_response(p, r->rcode, SOURCE_UPSTREAM, w->asked_us);
+	n = reply_from_response(out, most < q->limit ? most : q->limit, q, r,
+				keepalive_for(p, c, q));
+	client_send(p->front, c, n);
+	count_response(p, r->rcode, source, asked_us);
+}
+
+static void send_to_waiters(struct proxy *p, struct flight *f, const struct response *r,
+			    enum metric_source source)
+{
+	for (const struct waiter *w = flights_first(p->flights, f); w;
+	     w = flights_next(p->flights, w)) {
+		struct query q = flights_query(f, w);
+
+		send_response(p, &w->client, &q, r, source, w->asked_us);
+	}
 }
 
 /* ---- the ends of a flight ---- */
@@ -93,9 +111,53 @@ static void end_flight(struct proxy *p, struct flight *f)
 	metric_set(&p->options.metrics->flights, flights_count(p->flights));
 }
 
+static void begin_asked(struct proxy *p, struct asked *a, const struct query *q)
+{
+	asked_make(a, q);
+	a->question = pool_question_hash(p->pool, a->key, a->question_len);
+}
+
+/* Answers those that wait for F with what is no longer fresh, if it is still there; F goes
+ * on. */
+static bool serve_stale(struct proxy *p, struct flight *f, enum reason why)
+{
+	struct query q = flights_asked(f);
+	struct response r;
+	struct asked a;
+
+	list_remove(&f->overdue);
+	if (!f->has_stale)
+		return false;
+	begin_asked(p, &a, &q);
+	f->has_stale = recall_stale(p->recall, &a, &q.question, now_s(p), why, &r);
+	if (!f->has_stale)
+		return false;
+	send_to_waiters(p, f, &r, SOURCE_STALE);
+	flights_release(p->flights, f);
+	f->served_stale = true;
+	return true;
+}
+
+/* Remembers that F had no answer, so that it is not asked for again at once. That no upstream
+ * can be had is not remembered: it says nothing about the question. */
+static void remember_failure(struct proxy *p, const struct flight *f, enum reason why,
+			     const char *text)
+{
+	struct query q = flights_asked(f);
+	struct asked a;
+
+	begin_asked(p, &a, &q);
+	if (f->has_stale)
+		recall_tried(p->recall, &a, now_s(p));
+	else if (why == REASON_QUERY_TIMEOUT && pool_is_usable(p->pool))
+		recall_failure(p->recall, &a, now_s(p), why, text);
+}
+
 static void query_fail(struct proxy *p, struct flight *f, enum reason why,
 		       const char *text)
 {
+	(void)serve_stale(p, f, why);
+	remember_failure(p, f, why, text);
 	for (const struct waiter *w = flights_first(p->flights, f); w;
 	     w = flights_next(p->flights, w)) {
 		struct query q = flights_query(f, w);
@@ -109,12 +171,21 @@ static bool query_answer(void *arg, uint64_t id, const struct response *r)
 {
 	struct proxy *p = arg;
 	struct flight *f = flights_get(p->flights, id);
+	struct response kept;
+	struct query q;
+	struct asked a;
 
 	if (!f)
 		return false;
-	for (const struct waiter *w = flights_first(p->flights, f); w;
-	     w = flights_next(p->flights, w))
-		send_response(p, f, w, r);
+	q = flights_asked(f);
+	begin_asked(p, &a, &q);
+	if (r->rcode != RCODE_NOERROR && r->rcode != RCODE_NXDOMAIN &&
+	    serve_stale(p, f, REASON_NONE)) {
+		recall_tried(p->recall, &a, now_s(p));
+	} else {
+		r = recall_store(p->recall, &a, &q, r, now_s(p), &kept);
+		send_to_waiters(p, f, r, SOURCE_UPSTREAM);
+	}
 	end_flight(p, f);
 	return true;
 }
@@ -130,6 +201,48 @@ static void expire(void *arg)
 	if (f)
 		(void)timer_set(p->options.loop, &p->deadline,
 				f->began_us + p->options.timeout_us, expire, p);
+}
+
+static void watch_overdue(struct proxy *p);
+
+/* The client timer of RFC 8767. */
+static void serve_overdue(void *arg)
+{
+	struct proxy *p = arg;
+
+	while (!list_empty(&p->overdue)) {
+		struct flight *f = list_entry(p->overdue.next, struct flight, overdue);
+
+		if (f->began_us + p->options.stale_after_us > now(p))
+			break;
+		(void)serve_stale(p, f, f->why);
+	}
+	watch_overdue(p);
+}
+
+static void watch_overdue(struct proxy *p)
+{
+	const struct flight *f;
+
+	if (list_empty(&p->overdue) || timer_running(&p->stale))
+		return;
+	f = list_entry(p->overdue.next, struct flight, overdue);
+	(void)timer_set(p->options.loop, &p->stale,
+			f->began_us + p->options.stale_after_us, serve_overdue, p);
+}
+
+/* F has a stale answer, which clients get when F takes too long, or at once if it is known
+ * that it will. */
+static void have_stale(struct proxy *p, struct flight *f)
+{
+	if (f->served_stale || !pool_is_usable(p->pool)) {
+		f->has_stale = true;
+		(void)serve_stale(p, f, f->why);
+	} else if (!f->has_stale) {
+		f->has_stale = true;
+		list_append(&p->overdue, &f->overdue);
+		watch_overdue(p);
+	}
 }
 
 /* ---- sending, and sending again ---- */
@@ -149,6 +262,8 @@ static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
 			return;
 		case POOL_WAIT:
 			list_append(&p->waiting, &f->waiting);
+			if (f->has_stale && !pool_is_usable(p->pool))
+				(void)serve_stale(p, f, why);
 			return;
 		case POOL_FAILED:
 			break;
@@ -160,7 +275,7 @@ static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
 
 static void send_again(struct proxy *p, struct flight *f)
 {
-	struct query q = flights_query(f, flights_first(p->flights, f));
+	struct query q = flights_asked(f);
 
 	send_copy(p, f, &q);
 }
@@ -221,35 +336,90 @@ static void overload(struct proxy *p, const struct client *c, const struct query
 		   "overload: too many queries are waiting for the upstreams", now(p));
 }
 
-static void forward(struct proxy *p, const struct client *c, const struct query *q)
+/* A new flight, which nobody waits for yet; NULL: there are too many. */
+static struct flight *begin_flight(struct proxy *p, const struct query *q,
+				   const struct asked *a, uint64_t key)
 {
-	struct metrics *m = p->options.metrics;
-	uint64_t question = pool_question_hash(p->pool, &q->question);
-	uint64_t key = flights_key(q, question);
-	struct flight *f = flights_find(p->flights, q, key);
+	struct flight *f = flights_begin(p->flights, q, key, a->question, now(p));
 
-	if (f) {
-		if (flights_wait(p->flights, f, c, q, now(p)) < 0)
-			overload(p, c, q);
-		else
-			metric_inc(&m->joined);
-		return;
-	}
-	f = flights_begin(p->flights, q, key, question, now(p));
-	if (!f) {
-		overload(p, c, q);
-		return;
-	}
-	if (flights_wait(p->flights, f, c, q, now(p)) < 0) {
-		flights_end(p->flights, f);
-		overload(p, c, q);
-		return;
-	}
-	metric_set(&m->flights, flights_count(p->flights));
+	if (!f)
+		return NULL;
+	metric_set(&p->options.metrics->flights, flights_count(p->flights));
 	if (!timer_running(&p->deadline))
 		(void)timer_set(p->options.loop, &p->deadline,
 				f->began_us + p->options.timeout_us, expire, p);
+	return f;
+}
+
+/* The answer is fresh, but not for long: another is fetched before anybody has to wait. */
+static void renew(struct proxy *p, const struct query *q, const struct asked *a)
+{
+	uint64_t key = flights_key(q, a->question);
+	struct flight *f;
+
+	if (flights_find(p->flights, q, key))
+		return;
+	f = begin_flight(p, q, a, key);
+	if (!f)
+		return;
+	metric_inc(&p->options.metrics->prefetches);
 	send_copy(p, f, q);
+}
+
+static void forward(struct proxy *p, const struct client *c, const struct query *q,
+		    const struct asked *a, bool stale)
+{
+	uint64_t key = flights_key(q, a->question);
+	struct flight *f = flights_find(p->flights, q, key);
+	bool joined = f != NULL;
+	uint64_t id;
+
+	if (!f)
+		f = begin_flight(p, q, a, key);
+	if (!f || flights_wait(p->flights, f, c, q, now(p)) < 0) {
+		if (f && !joined)
+			end_flight(p, f);
+		overload(p, c, q);
+		return;
+	}
+	id = f->id;
+	if (joined)
+		metric_inc(&p->options.metrics->joined);
+	else
+		send_copy(p, f, q);
+	f = flights_get(p->flights, id); /* it may have failed at once */
+	if (f && stale)
+		have_stale(p, f);
+}
+
+/* The cache, then the upstreams. */
+static void answer(struct proxy *p, const struct client *c, const struct query *q)
+{
+	struct metrics *m = p->options.metrics;
+	enum recalled found;
+	struct response r;
+	struct asked a;
+
+	begin_asked(p, &a, q);
+	found = recall_find(p->recall, &a, &q->question, now_s(p), &r);
+	switch (found) {
+	case RECALL_FRESH:
+	case RECALL_DUE:
+		metric_inc(&m->cache_hits);
+		send_response(p, c, q, &r, SOURCE_CACHE, now(p));
+		if (found == RECALL_DUE)
+			renew(p, q, &a);
+		break;
+	case RECALL_STALE_NOW:
+		metric_inc(&m->cache_misses);
+		send_response(p, c, q, &r, SOURCE_STALE, now(p));
+		break;
+	case RECALL_STALE:
+	case RECALL_NOTHING:
+		metric_inc(&m->cache_misses);
+		forward(p, c, q, &a, found == RECALL_STALE);
+		break;
+	}
 }
 
 void query_begin(void *arg, const struct client *c, const uint8_t *message, size_t len)
@@ -272,7 +442,7 @@ void query_begin(void *arg, const struct client *c, const uint8_t *message, size
 	if (verdict == VERDICT_REPLY)
 		send_error(p, c, &q, rcode, REASON_NONE, NULL, now(p));
 	else
-		forward(p, c, &q);
+		answer(p, c, &q);
 }
 
 /* ---- the proxy ---- */
@@ -283,13 +453,15 @@ int proxy_new(struct proxy **out, const struct proxy_options *o)
 
 	if (!p)
 		return -ENOMEM;
+	p->options = *o;
+	list_init(&p->waiting);
+	list_init(&p->overdue);
 	p->flights = flights_new();
-	if (!p->flights) {
+	if (!p->flights || recall_new(&p->recall, &o->recall) < 0) {
+		flights_free(p->flights);
 		free(p);
 		return -ENOMEM;
 	}
-	p->options = *o;
-	list_init(&p->waiting);
 	snprintf(p->timeout_text, sizeof p->timeout_text,
 		 "query_timeout: no answer in %llu ms",
 		 (unsigned long long)(o->timeout_us / 1000));
@@ -308,6 +480,8 @@ void proxy_free(struct proxy *p)
 	if (!p)
 		return;
 	timer_stop(p->options.loop, &p->deadline);
+	timer_stop(p->options.loop, &p->stale);
+	recall_free(p->recall);
 	flights_free(p->flights);
 	free(p);
 }

@@ -5,6 +5,7 @@
 #include "base/metric.h"
 #include "front/client.h"
 #include "net/loop.h"
+#include "proxy/recall.h"
 #include "upstream/pool.h"
 
 /* The proxy of one worker. */
@@ -13,7 +14,9 @@ struct proxy;
 struct proxy_options {
 	struct loop *loop;
 	struct metrics *metrics;
-	uint64_t timeout_us; /* from a query's arrival to its end */
+	uint64_t timeout_us;	 /* from a query's arrival to its end */
+	uint64_t stale_after_us; /* then a stale answer will do (RFC 8767 5) */
+	struct recall_options recall;
 };
 
 int proxy_new(struct proxy **out, const struct proxy_options *o);

@@ -189,9 +189,17 @@ enum pool_verdict pool_send(struct pool *p, const struct query *q, uint64_t flig
 	return POOL_SENT;
 }
 
-uint64_t pool_question_hash(const struct pool *p, const struct question *q)
+uint64_t pool_question_hash(const struct pool *p, const uint8_t *key, size_t len)
 {
-	return conn_question_hash(p->options.hash_key, q);
+	return hash_bytes(p->options.hash_key, key, len);
+}
+
+bool pool_is_usable(const struct pool *p)
+{
+	for (unsigned i = 0; i < p->options.upstream_count; i++)
+		if (!p->upstreams[i].health.down)
+			return true;
+	return false;
 }
 
 /* ---- what connections tell ---- */

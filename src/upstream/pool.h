@@ -74,8 +74,11 @@ enum pool_verdict pool_send(struct pool *p, const struct query *q, uint64_t flig
 			    uint64_t question, uint64_t until_us, enum reason *why,
 			    const char **text);
 
-/* The hash of a question by which answers are matched. */
-uint64_t pool_question_hash(const struct pool *p, const struct question *q);
+/* The hash by which answers are matched, of a question's key (question_key()). */
+uint64_t pool_question_hash(const struct pool *p, const uint8_t *key, size_t len);
+
+/* False when every upstream is DOWN. */
+bool pool_is_usable(const struct pool *p);
 
 /* Tells of changes, and writes what this round has queued: one record for each
  * connection. Call at the end of each round. */

@@ -75,6 +75,7 @@ static struct world {
 	uint8_t scratch[65535];
 	struct front front;
 	struct proxy *proxy;
+	struct cache *cache;
 	struct pool *pool;
 } * world;
 
@@ -424,6 +425,40 @@ static void forget_received(struct received *q)
 	assert(0);
 }
 
+static void put32(uint8_t *p, uint32_t v)
+{
+	for (unsigned i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+void world_answer_with(struct received *q, const struct reply_plan *plan)
+{
+	/* root SOA: both names the root, five numbers, the last is MINIMUM */
+	uint8_t soa[33] = {0, 0, 6, 0, 1, 0, 0, 0, 0, 0, 22};
+	uint8_t frame[700];
+	size_t n = world_make_answer(q, frame, sizeof frame);
+	bool negative = plan->negative || plan->rcode != 0;
+
+	frame[2 + 2] |= (uint8_t)(plan->flags >> 8);
+	frame[2 + 3] |= (uint8_t)(plan->flags | plan->rcode);
+	put32(frame + n - 10, plan->ttl);
+	if (negative) {
+		n -= 16;
+		memset(frame + 2 + 6, 0, 6);
+		put32(soa + 5, plan->ttl);
+		put32(soa + 29, plan->minimum);
+		if (plan->ttl) {
+			frame[2 + 9] = 1;
+			memcpy(frame + n, soa, sizeof soa);
+			n += sizeof soa;
+		}
+		frame[0] = (uint8_t)((n - 2) >> 8);
+		frame[1] = (uint8_t)(n - 2);
+	}
+	push(q->connection, frame, n, world->servers[q->server].rtt_us);
+	forget_received(q);
+}
+
 void world_answer(struct received *q)
 {
 	uint8_t frame[600];
@@ -612,7 +647,7 @@ unsigned world_ask_as(const char *name, uint16_t type, uint16_t flags, bool do_b
 	struct writer w = writer_make(m, sizeof m);
 
 	writer_u16(&w, (uint16_t)world->client_count);
-	writer_u16(&w, (uint16_t)(DNS_RD | flags));
+	writer_u16(&w, (uint16_t)(DNS_RD ^ flags));
 	writer_u16(&w, 1);
 	writer_u32(&w, 0);
 	writer_u16(&w, 1);
@@ -673,9 +708,14 @@ void world_abort(void)
 	proxy_abort(world->proxy);
 }
 
-void world_new(unsigned upstreams)
+static void make(unsigned upstreams, size_t cache_size)
 {
-	struct proxy_options proxy = {.timeout_us = 5 * WORLD_S};
+	struct proxy_options proxy = {
+	    .timeout_us = 5 * WORLD_S,
+	    .stale_after_us = 1800 * WORLD_MS,
+	    .recall = {
+		.limits = {.ttl_max = 86400, .negative_ttl_max = 3600, .failure_ttl = 5},
+		.serve_stale = 86400}};
 	struct pool_options pool = {.upstream_count = upstreams,
 				    .idle_us = 10 * WORLD_S,
 				    .timeout_us = 5 * WORLD_S,
@@ -684,6 +724,9 @@ void world_new(unsigned upstreams)
 	world = calloc(1, sizeof *world);
 	assert(world);
 	world->loop.now = 1000 * WORLD_S;
+	if (cache_size && cache_new(&proxy.recall.cache, cache_size) < 0)
+		abort();
+	world->cache = proxy.recall.cache;
 	random_init(&world->random);
 	world->key = (struct hash_key){1, 2};
 	proxy.loop = pool.loop = &world->loop;
@@ -708,10 +751,21 @@ void world_new(unsigned upstreams)
 	log_set_level(LOG_ERROR);
 }
 
+void world_new(unsigned upstreams)
+{
+	make(upstreams, 0);
+}
+
+void world_new_cached(unsigned upstreams)
+{
+	make(upstreams, 1 << 20);
+}
+
 void world_free(void)
 {
 	pool_free(world->pool);
 	proxy_free(world->proxy);
+	cache_free(world->cache);
 	for (unsigned i = 0; i < world->connection_count; i++) {
 		struct connection *c = world->connections[i];
 

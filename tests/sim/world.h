@@ -59,6 +59,10 @@ struct told {
 
 /* A world with UPSTREAMS servers, all accepting. QUERY_TIMEOUT 5 s, idle 10 s. */
 void world_new(unsigned upstreams);
+
+/* The same, with a cache of 1 MiB: ttl-max 1 d, negative-ttl-max 1 h, failure-ttl 5 s,
+ * serve-stale 1 d, stale-after 1.8 s. */
+void world_new_cached(unsigned upstreams);
 void world_free(void);
 
 struct server *world_server(unsigned i);
@@ -70,7 +74,7 @@ unsigned world_inflight(void);
  * number. */
 unsigned world_ask(const char *name);
 
-/* The same, with flags in the header (CD...), DO, and the type. */
+/* The same, with flags in the header (CD...; RD: without it), DO, and the type. */
 unsigned world_ask_as(const char *name, uint16_t type, uint16_t flags, bool do_bit);
 
 /* Gives a raw message to the proxy as a client's. Returns the client's number. */
@@ -90,6 +94,15 @@ unsigned world_received_count(unsigned i);
 
 /* Answers Q (A 192.0.2.1), which is then forgotten. */
 void world_answer(struct received *q);
+
+/* Answers Q with this rcode and header flags beyond the usual ones: with an A record of this
+ * TTL, or if RCODE or `negative` say so with a SOA of TTL and MINIMUM, if TTL is not 0. */
+struct reply_plan {
+	unsigned rcode, flags;
+	bool negative;
+	uint32_t ttl, minimum;
+};
+void world_answer_with(struct received *q, const struct reply_plan *plan);
 
 /* Sends octets as one TLS record over connection C. A frame header is not added. */
 void world_send(unsigned c, const void *data, size_t len);

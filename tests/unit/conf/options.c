@@ -82,7 +82,14 @@ static void check_printed(const char *line)
 	"tcp-clients              16384\n"                                               \
 	"tcp-clients-per-address  8192\n"                                                \
 	"upstream-idle-timeout    10s\n"                                                 \
-	"drain-timeout            5s\n"
+	"drain-timeout            5s\n"                                                  \
+	"cache-size               64M\n"                                                 \
+	"ttl-min                  0s\n"                                                  \
+	"ttl-max                  1d\n"                                                  \
+	"negative-ttl-max         1h\n"                                                  \
+	"failure-ttl              5s\n"                                                  \
+	"serve-stale              1d\n"                                                  \
+	"stale-after              1800ms\n"
 
 static void test_defaults(void **state)
 {
@@ -467,7 +474,8 @@ static void test_help_is_one_screen(void **state)
 	}
 	assert_in_range(lines, 20, 24);
 	assert_non_null(strstr(text, "\n  -l, --listen ADDR[:PORT] "));
-	assert_non_null(strstr(text, "\n      --drain-timeout TIME  "));
+	assert_non_null(strstr(text, "\n      --query-timeout TIME  "));
+	assert_null(strstr(text, "--drain-timeout"));
 	assert_non_null(strstr(text, " [5s]\n"));
 }
 
