@@ -7,18 +7,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/control.h"
 #include "admin/http.h"
 #include "admin/state.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "cache/file.h"
 #include "cli/check.h"
+#include "cli/control.h"
 #include "cli/health.h"
 #include "cli/version.h"
+#include "commands.h"
 #include "conf/options.h"
 #include "listen.h"
+#include "os/control_path.h"
 #include "os/cpu.h"
 #include "os/descriptors.h"
 #include "version.h"
+#include "warm_start.h"
 #include "worker.h"
 
 #define EXIT_RUNTIME 1
@@ -33,6 +39,10 @@ struct daemon {
 	uint64_t *heartbeats[WORKERS_MAX];
 	struct hash_key hash_key;
 	struct cache *cache; /* NULL: off */
+	struct warm_start *warm_start;
+	struct control *control;
+	char control_path[CONF_PATH_MAX];
+	struct commands commands;
 	struct pool_upstream upstreams[UPSTREAMS_MAX];
 	const char *labels[UPSTREAMS_MAX];
 	atomic_int logged[UPSTREAMS_MAX];
@@ -93,23 +103,39 @@ static int make_cache(struct daemon *d)
 {
 	int r = d->config.cache_size ? cache_new(&d->cache, d->config.cache_size) : 0;
 
-	return r < 0 ? complain(EXIT_RUNTIME, "no memory for the cache: lower cache-size")
-		     : 0;
+	if (r < 0)
+		return complain(EXIT_RUNTIME,
+				"no memory for the cache: lower cache-size");
+	if (d->cache && d->config.cache_file[0])
+		d->warm_start = warm_start_begin(d->cache, &d->config, &d->hash_key);
+	return 0;
+}
+
+/* After the workers have ended. */
+static void end_cache(struct daemon *d, bool save)
+{
+	warm_start_end(d->warm_start, save);
+	cache_free(d->cache);
+}
+
+static void make_hash_key(struct daemon *d)
+{
+	struct random random;
+
+	random_init(&random);
+	d->hash_key = (struct hash_key){random_u64(&random), random_u64(&random)};
 }
 
 /* ---- workers ---- */
 
 static int make_workers(struct daemon *d)
 {
-	struct random random;
 	struct worker_options o = {.config = &d->config,
 				   .share = d->worker_count,
 				   .hash_key = &d->hash_key,
 				   .upstreams = d->upstreams,
 				   .cache = d->cache};
 
-	random_init(&random);
-	d->hash_key = (struct hash_key){random_u64(&random), random_u64(&random)};
 	for (unsigned i = 0; i < d->worker_count; i++) {
 		int r = worker_new(&d->workers[i], &o);
 
@@ -145,14 +171,16 @@ static int start_http(struct daemon *d)
 	char address[ADDRESS_TEXT_MAX];
 	int r;
 
-	d->http_options =
-	    (struct http_options){.listen = d->config.http,
-				  .worker_count = d->worker_count,
-				  .workers = d->metrics,
-				  .upstream_count = d->config.upstream_count,
-				  .upstreams = d->labels,
-				  .unauthenticated = d->unauthenticated,
-				  .heartbeats = d->heartbeats};
+	d->http_options = (struct http_options){
+	    .listen = d->config.http,
+	    .worker_count = d->worker_count,
+	    .workers = d->metrics,
+	    .upstream_count = d->config.upstream_count,
+	    .upstreams = d->labels,
+	    .unauthenticated = d->unauthenticated,
+	    .heartbeats = d->heartbeats,
+	    .cache_numbers = d->cache ? commands_cache_numbers : NULL,
+	    .cache_arg = d->cache};
 	if (!d->config.http_set)
 		return 0;
 	r = http_start(&d->http, &d->http_options);
@@ -164,6 +192,31 @@ static int start_http(struct daemon *d)
 		    ? "libmicrohttpd is not installed: install it, or leave http out"
 		    : strerror(-r));
 	return r == -EADDRINUSE || r == -ELIBACC ? EXIT_USAGE : EXIT_RUNTIME;
+}
+
+/* Without a place of its own choice the daemon does without; one that was asked for must be
+ * there. */
+static int start_control(struct daemon *d)
+{
+	const struct control_options o = {
+	    .path = d->control_path, .fn = commands_run, .arg = &d->commands};
+	bool asked = d->config.control[0] != 0;
+	int r;
+
+	d->commands = (struct commands){d->cache, &d->http_options};
+	if (!control_path(&d->config, true, d->control_path))
+		return 0;
+	r = control_start(&d->control, &o);
+	if (r == 0)
+		return 0;
+	if (!asked) {
+		log_line(LOG_INFO, "no control socket at %s: %s", d->control_path,
+			 r == -EADDRINUSE ? "another dotgate has it" : strerror(-r));
+		return 0;
+	}
+	fprintf(stderr, "%s: control %s: %s\n", DOTGATE_NAME, d->control_path,
+		r == -EADDRINUSE ? "another dotgate has it" : strerror(-r));
+	return EXIT_USAGE;
 }
 
 /* ---- running ---- */
@@ -249,6 +302,7 @@ static int set_up(struct daemon *d)
 		d->worker_count = WORKERS_MAX;
 	descriptors_fit(&d->config, d->worker_count);
 	r = make_upstreams(d);
+	make_hash_key(d);
 	if (r == 0)
 		r = make_cache(d);
 	if (r == 0)
@@ -257,6 +311,8 @@ static int set_up(struct daemon *d)
 		r = listen_all(&d->config, d->workers, d->worker_count);
 	if (r == 0)
 		r = start_http(d);
+	if (r == 0)
+		r = start_control(d);
 	if (r == 0)
 		r = start_workers(d);
 	return r;
@@ -278,8 +334,9 @@ static int serve(struct daemon *d)
 		log_line(LOG_NOTICE, "ended");
 	}
 	http_stop(d->http);
+	control_stop(d->control);
 	free_workers(d);
-	cache_free(d->cache);
+	end_cache(d, r == 0);
 	free_upstreams(d);
 	log_stop();
 	return r;
@@ -291,6 +348,8 @@ static int dispatch(struct daemon *d, const struct invocation *inv)
 	case COMMAND_HELP:
 		options_print_help(stdout);
 		return EXIT_SUCCESS;
+	case COMMAND_CACHE:
+		return cli_control(&d->config, "cache", inv);
 	case COMMAND_OPTIONS:
 		options_print_all(stdout);
 		return EXIT_SUCCESS;

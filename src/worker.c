@@ -12,6 +12,7 @@
 #include "front/udp.h"
 #include "net/timer.h"
 #include "proxy/query.h"
+#include "warm_start.h"
 
 /* The deepest thing on a worker's stack is a TLS handshake. */
 #define STACK_SIZE (512 * 1024)
@@ -162,13 +163,9 @@ static uint32_t seconds(uint64_t us)
 
 static struct recall_options config_recall(const struct config *c, struct cache *cache)
 {
-	return (struct recall_options){
-	    .cache = cache,
-	    .limits = {.ttl_min = seconds(c->ttl_min_us),
-		       .ttl_max = seconds(c->ttl_max_us),
-		       .negative_ttl_max = seconds(c->negative_ttl_max_us),
-		       .failure_ttl = seconds(c->failure_ttl_us)},
-	    .serve_stale = seconds(c->serve_stale_us)};
+	return (struct recall_options){.cache = cache,
+				       .limits = warm_start_limits(c),
+				       .serve_stale = seconds(c->serve_stale_us)};
 }
 
 static int make(struct worker *w, const struct worker_options *o)

@@ -142,6 +142,43 @@ static void put_clients(const struct page *p)
 	    t->replays);
 }
 
+/* ---- cache ---- */
+
+static uint64_t stale_answers(const struct metrics *t)
+{
+	uint64_t sum = 0;
+
+	for (unsigned rcode = 0; rcode < METRIC_RCODES; rcode++)
+		sum += t->responses[rcode][SOURCE_STALE];
+	return sum;
+}
+
+static void put_cache(const struct page *p, const struct http_options *o)
+{
+	const struct metrics *t = p->totals;
+	struct cache_numbers n;
+
+	if (!o->cache_numbers)
+		return;
+	o->cache_numbers(o->cache_arg, &n);
+	one(p, "dotgate_cache_entries", "gauge", "Answers in the cache, fresh or not.",
+	    n.entries);
+	one(p, "dotgate_cache_bytes", "gauge", "Octets that they use, all told.",
+	    n.bytes);
+	one(p, "dotgate_cache_size_bytes", "gauge", "Octets that they may use.", n.size);
+	one(p, "dotgate_cache_hits_total", "counter",
+	    "Queries answered from the cache with a fresh answer.", t->cache_hits);
+	one(p, "dotgate_cache_misses_total", "counter",
+	    "Queries for which it had no fresh answer.", t->cache_misses);
+	one(p, "dotgate_cache_evictions_total", "counter",
+	    "Answers that gave way to others.", n.evictions);
+	one(p, "dotgate_cache_prefetches_total", "counter",
+	    "Popular answers renewed before their end.", t->prefetches);
+	one(p, "dotgate_cache_stale_total", "counter",
+	    "Queries answered with an answer that was no longer fresh.",
+	    stale_answers(t));
+}
+
 /* ---- the page ---- */
 
 static void put_process(const struct page *p)
@@ -170,6 +207,7 @@ char *exposition_make(const struct http_options *o, size_t *len)
 
 		totals_make(totals, o);
 		put_clients(&page);
+		put_cache(&page, o);
 		upstreams_put(out, o, totals);
 		put_process(&page);
 		failed = ferror(out) != 0;

@@ -7,6 +7,11 @@
 
 struct http;
 
+/* The numbers of the cache, which this room does not know. */
+struct cache_numbers {
+	uint64_t entries, bytes, size, evictions;
+};
+
 /* What the pages show. Pointers must outlive the http; the counters are only read. */
 struct http_options {
 	struct address listen;
@@ -17,6 +22,9 @@ struct http_options {
 	const bool *unauthenticated;  /* auth=none, by upstream */
 	/* A number that each worker's loop raises at least once a second, by worker. */
 	uint64_t *const *heartbeats;
+	/* NULL: there is no cache. */
+	void (*cache_numbers)(void *arg, struct cache_numbers *out);
+	void *cache_arg;
 };
 
 /* Serves until http_stop(). Returns 0 or -errno (-ELIBACC: libmicrohttpd is not

@@ -9,8 +9,8 @@
 #include "conf/suggest.h"
 
 /* In the order of enum command. */
-static const char *const commands[] = {"run",  "check",	  "health",
-				       "help", "options", "version"};
+static const char *const commands[] = {"run",	  "check",   "health", "help",
+				       "options", "version", "cache"};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 /* What is being read, and how far. */
@@ -37,10 +37,23 @@ static int set_command(struct reader *r, enum command command)
 	return 0;
 }
 
+/* A word behind a command that takes some. */
+static int add_word(struct reader *r, const char *word)
+{
+	struct invocation *i = &r->line->invocation;
+
+	if (i->word_count == WORDS_MAX)
+		return place_error(r->error, NULL, "one word too many: '%.100s'", word);
+	i->words[i->word_count++] = word;
+	return 0;
+}
+
 static int read_command(struct reader *r, const char *word)
 {
 	char hint[SUGGEST_TEXT_MAX];
 
+	if (r->line->command_given && r->line->invocation.command == COMMAND_CACHE)
+		return add_word(r, word);
 	for (unsigned i = 0; i < COMMANDS; i++)
 		if (strcmp(word, commands[i]) == 0)
 			return set_command(r, (enum command)i);

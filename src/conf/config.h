@@ -50,6 +50,7 @@ struct config {
 	uint64_t serve_stale_us; /* so long after its end an answer is of use; 0: not */
 	uint64_t
 	    stale_after_us; /* a query has waited so long before it is served stale */
+	char control[CONF_PATH_MAX]; /* "": the usual place, if it can be used; "off" */
 	char cache_file[CONF_PATH_MAX]; /* "": the cache is not saved */
 };
 

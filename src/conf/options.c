@@ -242,11 +242,10 @@ static void print_option(FILE *out, const struct option *o)
 
 void options_print_help(FILE *out)
 {
-	fputs(
-	    "Usage: dotgate [run | check [-T] | health | options | version] [OPTION...]\n"
-	    "Forwards DNS over TLS. In the file --listen is the word listen, in the\n"
-	    "environment DOTGATE_LISTEN. [Defaults] All options: dotgate options\n",
-	    out);
+	fputs("Usage: dotgate [run | check [-T] | health | cache | version] [OPTION...]\n"
+	      "Forwards DNS over TLS. In the file --listen is the word listen, in the\n"
+	      "environment DOTGATE_LISTEN. [Defaults] All options: dotgate options\n",
+	      out);
 	for (unsigned i = 0; i < OPTIONS; i++)
 		if (!(option_table[i].where & RARE))
 			print_option(out, &option_table[i]);

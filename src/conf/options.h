@@ -15,12 +15,18 @@ enum command {
 	COMMAND_HEALTH,
 	COMMAND_HELP,
 	COMMAND_OPTIONS,
-	COMMAND_VERSION
+	COMMAND_VERSION,
+	COMMAND_CACHE
 };
+
+/* Words behind a command. */
+#define WORDS_MAX 3
 
 struct invocation {
 	enum command command;
 	bool print; /* check -T: print the effective configuration */
+	unsigned word_count;
+	const char *words[WORDS_MAX]; /* behind COMMAND_CACHE */
 };
 
 /*

@@ -35,6 +35,14 @@ void name_lower(uint8_t *out, const uint8_t *name, size_t len);
 /* Two uncompressed names of LEN octets, compared without case. */
 bool name_equal(const uint8_t *a, const uint8_t *b, size_t len);
 
+/* Reads presentation format (RFC 1035 5.1: \\DDD and \\X; the final dot may be missing) into OUT.
+ * Returns the length, or 0: it is no name. */
+size_t name_parse(uint8_t out[NAME_MAX_LEN], const char *text);
+
+/* Reads a name that may be compressed into OUT, uncompressed, from a message that
+ * response_read() has accepted. Returns its length; 0 sets c->bad. */
+size_t name_expand(struct cursor *c, uint8_t out[NAME_MAX_LEN]);
+
 /* Presentation format of an uncompressed, valid name, with the final dot. Returns OUT. */
 const char *name_text(const uint8_t *name, size_t len, char out[NAME_TEXT_MAX]);
 

@@ -123,7 +123,7 @@ void tcp_table_close(struct tcp_client *c)
 {
 	struct tcp *t = c->tcp;
 
-	loop_forget(t->options.loop, c->watch);
+	loop_forget_closing(t->options.loop, c->watch);
 	if (t->stopping && !c->broken)
 		discard_input(c);
 	close(c->fd);

@@ -247,6 +247,12 @@ void loop_forget(struct loop *l, loop_watch w)
 	release_slot(l, (unsigned)(w & UINT32_MAX));
 }
 
+void loop_forget_closing(struct loop *l, loop_watch w)
+{
+	if (find(l, w))
+		release_slot(l, (unsigned)(w & UINT32_MAX));
+}
+
 /* ---- rounds ---- */
 
 void loop_at_round_end(struct loop *l, loop_round_fn *fn, void *arg)

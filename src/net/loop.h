@@ -39,6 +39,10 @@ void loop_change(struct loop *l, loop_watch w, unsigned events);
 /* Ends the watch; right also for 0. Call it before closing the descriptor. */
 void loop_forget(struct loop *l, loop_watch w);
 
+/* The same, cheaper, for a descriptor that the caller closes at once and of which there is no
+ * duplicate: the kernel then forgets it by itself. */
+void loop_forget_closing(struct loop *l, loop_watch w);
+
 /* Calls FN(ARG) at the end of each round, in the order of registration; at most 4. */
 void loop_at_round_end(struct loop *l, loop_round_fn *fn, void *arg);
 

@@ -63,7 +63,8 @@ class Dotgate:
 
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(list(map(str, argv)), stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, env=environment(env),
+                                            stdin=subprocess.DEVNULL,
+                                            env=environment({"DOTGATE_CONTROL": "off", **(env or {})}),
                                             preexec_fn=limit)
         self.ended = False
         if wait:

@@ -1,0 +1,20 @@
+/* commands: what the running daemon does when it is asked over the control socket. */
+#ifndef DOTGATE_COMMANDS_H
+#define DOTGATE_COMMANDS_H
+
+#include "admin/control.h"
+#include "admin/http.h"
+#include "cache/cache.h"
+
+/* The argument of commands_run(). */
+struct commands {
+	struct cache *cache;		    /* NULL: off */
+	const struct http_options *numbers; /* the workers' counters */
+};
+
+control_fn commands_run;
+
+/* For struct http_options; ARG is the cache. */
+void commands_cache_numbers(void *arg, struct cache_numbers *out);
+
+#endif

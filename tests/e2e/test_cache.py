@@ -1,0 +1,160 @@
+"""The cache as its users see it: hits, ages, a restart, the commands, the counters."""
+import os
+import stat
+import time
+
+import pytest
+
+import client
+from dotgate import command
+from ports import free_port
+
+
+def answer_ttl(response):
+    return response.answer[0].ttl
+
+
+@pytest.fixture
+def control(tmp_path):
+    return tmp_path / "control"
+
+
+def cache(control, *words):
+    return command("cache", *words, "--control", control)
+
+
+def test_one_query_upstream(start_upstream, start_dotgate):
+    up = start_upstream()
+    gate = start_dotgate(up)
+    for name in ("www.example.test", "WWW.example.TEST", "www.example.test"):
+        assert client.is_good(gate.ask(name), name)
+    assert len(up.queries) == 1
+
+
+def test_ttl_falls(start_upstream, start_dotgate):
+    gate = start_dotgate(start_upstream())
+    first = answer_ttl(gate.ask("a.test"))
+    time.sleep(2.1)
+    assert first - 4 <= answer_ttl(gate.ask("a.test")) <= first - 2
+
+
+def test_cache_size_0_is_off(start_upstream, start_dotgate, control):
+    gate = start_dotgate(start_upstream(), options=["--cache-size", "0", "--control", control],
+                         http=True)
+    gate.ask("a.test")
+    gate.ask("a.test")
+    assert not any("dotgate_cache" in str(k) for k in gate.metrics())
+    done = cache(control, "stats")
+    assert done.returncode == 1 and "cache-size 0" in done.stderr
+
+
+def test_counters(start_upstream, start_dotgate):
+    gate = start_dotgate(start_upstream(), http=True)
+    for name in ("a.test", "b.test", "a.test", "a.test"):
+        gate.ask(name)
+    assert gate.metric("dotgate_cache_hits_total") == 2
+    assert gate.metric("dotgate_cache_misses_total") == 2
+    assert gate.metric("dotgate_cache_entries") == 2
+    assert gate.metric("dotgate_cache_bytes") < gate.metric("dotgate_cache_size_bytes") \
+        <= 64 << 20
+
+
+def test_commands(start_upstream, start_dotgate, control):
+    gate = start_dotgate(start_upstream(), options=["--control", control])
+    assert stat.S_IMODE(os.stat(control).st_mode) == 0o600
+    for name in ("a.example.test", "b.example.test", "other.test"):
+        gate.ask(name)
+        gate.ask(name)
+    stats = dict(line.rsplit(maxsplit=1) for line in cache(control, "stats").stdout.splitlines()
+                 if "%" not in line)
+    assert stats["entries"] == "3" and stats["hits"] == "3" and stats["misses"] == "3"
+    shown = cache(control, "show", "A.example.test.").stdout
+    assert "a.example.test. A: rcode 0, fresh for" in shown
+    assert "  a.example.test." in shown and " IN A " in shown
+    assert "nothing of" in cache(control, "show", "example.test").stdout
+    assert cache(control, "flush", "example.test").stdout == "2 answers forgotten\n"
+    assert cache(control, "flush", "all").stdout == "1 answer forgotten\n"
+    assert "entries      0" in cache(control, "stats").stdout
+    gate.stop()
+    assert not control.exists()
+
+
+@pytest.mark.parametrize("words, says, code", [
+    (["frobnicate"], "the words are", 1),
+    (["show"], "the words are", 1),
+    (["show", "a..b"], "is no domain name", 1),
+    (["stats", "now"], "the words are", 1),
+    ([], "usage", 2),
+    (["show", "a", "b", "c"], "one word too many", 2),
+])
+def test_wrong_words(start_upstream, start_dotgate, control, words, says, code):
+    start_dotgate(start_upstream(), options=["--control", control])
+    done = cache(control, *words)
+    assert done.returncode == code and says in done.stderr and not done.stdout
+
+
+def test_nobody_there(control):
+    done = cache(control, "stats")
+    assert done.returncode == 1 and "no daemon answers" in done.stderr
+
+
+def test_control_is_taken(start_upstream, start_dotgate, control):
+    up = start_upstream()
+    start_dotgate(up, options=["--control", control])
+    done = command("--listen", f"127.0.0.1:{free_port()}", "--upstream", up.spelling(),
+                   "--control", control)
+    assert done.returncode == 2 and "another dotgate has it" in done.stderr
+
+
+def test_warm_start(start_upstream, start_dotgate, tmp_path):
+    file = tmp_path / "cache"
+    up = start_upstream()
+    gate = start_dotgate(up, options=["--cache-file", file])
+    names = [f"n{i}.test" for i in range(50)]
+    gate.burst(names)
+    gate.stop()
+    assert "50 answers saved" in gate.log() and stat.S_IMODE(file.stat().st_mode) == 0o600
+    up.end_connections()
+    up.close()
+    gate = start_dotgate(up, options=["--cache-file", file])
+    end = time.monotonic() + 10
+    while "50 answers loaded" not in gate.log():
+        assert time.monotonic() < end, gate.log()
+        time.sleep(0.05)
+    for name in names:
+        assert client.is_good(gate.ask(name), name)
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"rubbish" * 99, b"dotgateC" + bytes(200)])
+def test_rubbish_is_set_aside(start_upstream, start_dotgate, tmp_path, rubbish):
+    file = tmp_path / "cache"
+    file.write_bytes(rubbish)
+    file.chmod(0o600)
+    gate = start_dotgate(start_upstream(), options=["--cache-file", file])
+    assert client.is_good(gate.ask("a.test"), "a.test")
+    gate.stop()
+    assert "set aside" in gate.log()
+    assert (tmp_path / "cache.bad").read_bytes() == rubbish
+    assert "1 answers saved" in gate.log()
+
+
+def test_stale_when_the_upstream_is_gone(start_upstream, start_dotgate):
+    up = start_upstream()
+    gate = start_dotgate(up, options=["--ttl-max", "1s"])
+    assert client.is_good(gate.ask("a.test"), "a.test")
+    up.end_connections()
+    up.close()
+    time.sleep(2.1)
+    start = time.monotonic()
+    stale = gate.ask("a.test")
+    assert time.monotonic() - start < 4
+    assert client.rcode(stale) == "NOERROR" and answer_ttl(stale) == 30
+    assert client.ede(stale)[0] == 3
+
+
+def test_two_workers_share_it(start_upstream, start_dotgate):
+    up = start_upstream()
+    gate = start_dotgate(up, workers=2, http=True)
+    for _ in range(40):
+        assert client.is_good(gate.ask("a.test"), "a.test")
+    assert gate.metric("dotgate_cache_misses_total") == 1
