@@ -41,22 +41,19 @@ static void test_names(void **state)
 
 static void test_no_names(void **state)
 {
-	static const char *const bad[] = {"",
-					  "..",
-					  "a..b",
-					  ".a",
-					  "a\\",
-					  "\\2",
-					  "\\256",
-					  "\\12x",
-					  "0123456789012345678901234567890123456789"
-					  "012345678901234567890123"};
+	static const char *const bad[] = {"",	 "..",	"a..b",	 ".a",
+					  "a\\", "\\2", "\\256", "\\12x"};
 	char longest[300];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_int_equal(parse(bad[i]), 0);
 	memset(longest, 'a', sizeof longest);
+	longest[64] = 0; /* a label of 64 octets */
+	assert_int_equal(parse(longest), 0);
+	longest[63] = 0;
+	assert_int_equal(parse(longest), 65);
+	longest[63] = longest[64] = 'a';
 	for (size_t i = 1; i < sizeof longest; i += 2)
 		longest[i] = '.';
 	longest[254] = 0; /* 127 labels: 255 octets */
