@@ -6,6 +6,7 @@
 #   make fuzz          each fuzz target for FUZZ_SECONDS
 #   make install       into DESTDIR, under PREFIX
 #   make image-check   builds the container image, runs it, resolves through it
+#   make bench         measures dotgate beside other forwarders: bench/results
 #   make format        clang-format over all sources
 #   make clean         removes what was built
 #
@@ -14,6 +15,7 @@
 PREFIX = /usr/local
 DESTDIR =
 FUZZ_SECONDS = 300
+BENCH_ARGS =
 
 # Debian's own, whatever else comes first in PATH.
 MESON = /usr/bin/meson
@@ -52,12 +54,17 @@ image-check:
 	@scripts/need image-check
 	@$(PYTHON) scripts/image-check
 
+bench:
+	@scripts/need bench
+	@$(MAKE) --no-print-directory build/dotgate
+	@$(PYTHON) bench/bench.py $(BENCH_ARGS)
+
 format:
 	@scripts/need format
-	@find src tests -name '*.[ch]' -print0 | xargs -0 -r clang-format -i
+	@find src tests bench -name '*.[ch]' -print0 | xargs -0 -r clang-format -i
 
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check fuzz install image-check format clean FORCE
+.PHONY: all demo check fuzz install image-check bench format clean FORCE
 FORCE:
