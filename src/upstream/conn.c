@@ -204,7 +204,7 @@ static uint64_t next_look(const struct conn *c)
 
 	if (!oldest)
 		return c->idle_since_us + (c->idle_us ? c->idle_us : c->context->idle_us);
-	if (c->state == CONN_DRAINING)
+	if (c->state == CONN_DRAINING && c->is_silent)
 		return oldest->sent_us + c->context->timeout_us;
 	since = c->heard_us > oldest->sent_us ? c->heard_us : oldest->sent_us;
 	return since + health_patience(c->context->health);

@@ -90,6 +90,8 @@ struct conn {
 	struct buf in, out;
 	unsigned unsent;      /* queries in `out` since the last write */
 	unsigned bad_answers; /* since the last good one */
+	unsigned limit;	      /* queries that it is to be given; 0: any number */
+	unsigned queries;     /* that it has been given */
 	bool asked; /* a query was encoded (the first carries the keepalive option) */
 	uint64_t answers;
 	uint64_t dialled_us, connected_us;

@@ -46,6 +46,7 @@ void conn_make_dirty(struct conn *c)
 bool conn_has_room(const struct conn *c)
 {
 	return c->state == CONN_READY && !c->failed_write &&
+	       (!c->limit || c->queries < c->limit) &&
 	       ids_taken_count(c->ids) < IDS_MAX &&
 	       buf_len(&c->out) <= OUT_MAX - (FRAME_HEADER + QUERY_ENCODED_MAX);
 }
@@ -70,6 +71,7 @@ int conn_send(struct conn *c, const struct query *q, uint64_t flight, uint64_t q
 	frame_put_length(frame, n);
 	buf_commit(&c->out, FRAME_HEADER + n);
 	c->asked = true;
+	c->queries++;
 	c->unsent++;
 	metric_inc(&k->metrics->inflight);
 	conn_make_dirty(c);

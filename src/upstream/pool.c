@@ -184,6 +184,7 @@ enum pool_verdict pool_send(struct pool *p, const struct query *q, uint64_t flig
 		*text = "overload: out of memory";
 		return POOL_FAILED;
 	}
+	upstream_used(upstream_of(c), c);
 	if (p->down_count && !upstream_of(c)->health.down)
 		probe_down(p, q, question);
 	return POOL_SENT;
@@ -245,6 +246,8 @@ static bool on_answer(struct conn *c, uint64_t flight, const struct response *r,
 
 	if (upstream_answered(u, rtt_us))
 		came_up(u);
+	if (!c->limit && u->habits.limit)
+		habits_answered(&u->habits, (unsigned)c->answers);
 	return flight && o->events->answer(o->arg, flight, r);
 }
 
@@ -260,7 +263,8 @@ static void on_silent(struct conn *c)
 	const struct pool_options *o = &p->options;
 
 	went_down(u, upstream_silent(u));
-	upstream_retire(u, c);
+	if (c->state == CONN_READY)
+		upstream_retire(u, c);
 	for (struct sent *s = ids_oldest(c->ids), *next; s; s = next) {
 		next = ids_next(c->ids, s);
 		if (s->flight)
@@ -278,6 +282,8 @@ static void on_closed(struct conn *c, enum reason why, bool failed, const char *
 		 u->label, reason_word(why), detail, (unsigned long long)c->answers);
 	list_remove(&c->node);
 	list_append(&p->closed, &c->node);
+	if (why == REASON_CLOSED_BUSY)
+		habits_hung_up(&u->habits, (unsigned)c->answers, now(p));
 	if (failed)
 		went_down(u, upstream_failed(u, why, detail));
 	p->changed = true;

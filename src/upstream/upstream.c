@@ -63,6 +63,7 @@ struct conn *upstream_open(struct upstream *u)
 	c = conn_new(&u->context);
 	if (!c)
 		return NULL;
+	c->limit = habits_limit(&u->habits, now(u));
 	list_append(&u->conns, &c->node);
 	conn_dial(c);
 	return c->state == CONN_CLOSED ? NULL : c;
@@ -74,6 +75,30 @@ void upstream_retire(struct upstream *u, struct conn *c)
 		conn_drop(upstream_find(u, is_draining), REASON_READ_TIMEOUT,
 			  "silent for too long");
 	conn_retire(c);
+}
+
+/* A connection other than C that takes queries, or soon will. */
+static bool has_spare(const struct upstream *u, const struct conn *c)
+{
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *other = list_entry(l, struct conn, node);
+
+		if (other != c && (is_dialling(other) || conn_has_room(other)))
+			return true;
+	}
+	return false;
+}
+
+void upstream_used(struct upstream *u, struct conn *c)
+{
+	if (!habits_want_spare(&u->habits, now(u)))
+		return;
+	/* those that drain already are not dropped for this: C then waits for its turn */
+	if (c->limit && c->queries >= c->limit &&
+	    count(u, CONN_DRAINING, CONN_DRAINING) < UPSTREAM_DRAINING_MAX)
+		conn_retire(c);
+	if (!has_spare(u, c))
+		(void)upstream_open(u);
 }
 
 /* ---- health ---- */

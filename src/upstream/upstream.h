@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "upstream/conn.h"
+#include "upstream/habits.h"
 
 /* Connections that take queries or will: the second is for when the first is full; more
  * would only divide the batches. */
@@ -24,6 +25,7 @@ struct upstream {
 	    *logged; /* the failure (enum reason) that the log knows of; all workers' */
 	struct conn_context context;
 	struct health health;
+	struct habits habits;
 	struct list conns;		    /* in the order they were opened */
 	char failure[UPSTREAM_FAILURE_MAX]; /* the last one */
 };
@@ -45,6 +47,10 @@ struct conn *upstream_open(struct upstream *u);
 
 /* C takes no more queries; if too many such are kept, the oldest is dropped. */
 void upstream_retire(struct upstream *u, struct conn *c);
+
+/* A query was given to C. Retires C if it is to get no more, and sees to it that another is ready
+ * if the upstream is known to hang up. */
+void upstream_used(struct upstream *u, struct conn *c);
 
 /* What has happened, for its health and the log. The first two return true if that ended
  * DOWN, the others if it was UP before. */

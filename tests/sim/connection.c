@@ -18,7 +18,8 @@ static void a_closed_connections_queries_move(void **state)
 	world_settle();
 	for (unsigned i = 0; i <= 50; i++)
 		assert_good(i);
-	assert_int_equal(world_server(0)->dials, 2);
+	/* one to go on with, and one for the next time */
+	assert_int_equal(world_server(0)->dials, 3);
 	assert_int_equal(world_metrics()->replays, 50);
 	assert_int_equal(world_metrics()->upstream[0].closed[REASON_CLOSED_BUSY], 1);
 	world_free();
@@ -347,6 +348,67 @@ static void random_closes_lose_nothing(void **state)
 	world_free();
 }
 
+/* ---- an upstream that hangs up after a number of queries ---- */
+
+/* Asks N names, five at a time; server 0 answers but closes each connection after LIMIT
+ * answers, whatever is out. */
+static void serve_limited(unsigned n, unsigned limit)
+{
+	static unsigned answered[4096];
+
+	memset(answered, 0, sizeof answered);
+	for (unsigned i = 0; i < n; i += 5) {
+		ask_many(5);
+		for (unsigned turn = 0; turn < 20; turn++) {
+			struct received *q;
+
+			world_run(1 * WORLD_MS);
+			while ((q = world_received(0, 0))) {
+				unsigned c = q->connection;
+
+				world_answer(q);
+				if (++answered[c] == limit)
+					world_close(c);
+			}
+		}
+	}
+	world_run(100 * WORLD_MS);
+}
+
+static void a_limit_of_queries_is_learnt(void **state)
+{
+	uint64_t replays;
+
+	(void)state;
+	world_new(1);
+	world_server(0)->mute = true;
+	serve_limited(60, 13);
+	replays = world_metrics()->replays;
+	assert_true(replays > 0);
+	serve_limited(200, 13);
+	assert_int_equal(world_metrics()->replays, replays);
+	for (unsigned i = 0; i < 260; i++)
+		assert_good(i);
+	assert_int_equal(world_inflight(), 0);
+	world_free();
+}
+
+static void a_limit_that_is_gone_is_forgotten(void **state)
+{
+	unsigned connections;
+
+	(void)state;
+	world_new(1);
+	world_server(0)->mute = true;
+	serve_limited(60, 13);
+	world_run(61 * WORLD_S);
+	serve_limited(60, 1000);
+	connections = world_connections();
+	serve_limited(100, 1000);
+	assert_in_range(world_connections(), connections, connections + 1);
+	world_free();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +427,8 @@ int main(void)
 	    cmocka_unit_test(useless_messages_without_end_end_the_connection),
 	    cmocka_unit_test(a_full_socket_loses_nothing),
 	    cmocka_unit_test(random_closes_lose_nothing),
+	    cmocka_unit_test(a_limit_of_queries_is_learnt),
+	    cmocka_unit_test(a_limit_that_is_gone_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
