@@ -43,7 +43,10 @@ struct daemon {
 	struct control *control;
 	char control_path[CONF_PATH_MAX];
 	struct commands commands;
+	unsigned upstream_count; /* all: those of the default group come first */
 	struct pool_upstream upstreams[UPSTREAMS_MAX];
+	unsigned group_count;
+	struct pool_group groups[POOL_GROUPS_MAX];
 	const char *labels[UPSTREAMS_MAX];
 	atomic_int logged[UPSTREAMS_MAX];
 	bool unauthenticated[UPSTREAMS_MAX];
@@ -62,6 +65,7 @@ static int complain(int exit_code, const char *text)
 
 static int make_upstreams(struct daemon *d)
 {
+	d->group_count = 1;
 	for (unsigned i = 0; i < d->config.upstream_count; i++) {
 		const struct upstream_conf *u = &d->config.upstream[i];
 		char text[UPSTREAM_TEXT_MAX], error[TLS_DETAIL_MAX];
@@ -72,6 +76,9 @@ static int make_upstreams(struct daemon *d)
 		d->upstreams[i].label = d->labels[i];
 		d->upstreams[i].address = &u->address;
 		d->upstreams[i].logged = &d->logged[i];
+		d->upstreams[i].weight = u->weight;
+		d->groups[0].upstream[d->groups[0].count++] = (uint8_t)i;
+		d->upstream_count++;
 		if (!d->labels[i])
 			return complain(EXIT_RUNTIME, "out of memory");
 		if (tls_peer_new(&d->upstreams[i].peer, &d->trust[i], error) < 0) {
@@ -133,7 +140,10 @@ static int make_workers(struct daemon *d)
 	struct worker_options o = {.config = &d->config,
 				   .share = d->worker_count,
 				   .hash_key = &d->hash_key,
+				   .upstream_count = d->upstream_count,
 				   .upstreams = d->upstreams,
+				   .group_count = d->group_count,
+				   .groups = d->groups,
 				   .cache = d->cache};
 
 	for (unsigned i = 0; i < d->worker_count; i++) {

@@ -11,6 +11,8 @@
 #include "front/tcp.h"
 #include "front/udp.h"
 #include "net/timer.h"
+#include "os/clockwatch.h"
+#include "os/netwatch.h"
 #include "proxy/query.h"
 #include "warm_start.h"
 
@@ -19,15 +21,22 @@
 
 /* Descriptors watched besides TCP clients: listeners, upstream connections, the control.
  */
-#define WATCHES_OTHER (2 * LISTEN_MAX + UPSTREAMS_MAX * 8 + 1)
+#define WATCHES_OTHER (2 * LISTEN_MAX + UPSTREAMS_MAX * 16 + 2)
 
 #define HEARTBEAT_US 1000000
+
+/* Changes of the network come in bursts: all of one are looked at together. */
+#define NETWORK_SETTLES_US 200000
 
 struct worker {
 	const struct config *config;
 	pthread_t thread;
 	int control; /* eventfd: raised by worker_drain() */
 	loop_watch control_watch;
+	int network; /* netwatch; negative: none */
+	loop_watch network_watch;
+	struct timer network_settles;
+	struct clockwatch clocks;
 	bool draining, given_up;
 	bool ended; /* read by another thread */
 	struct timer start, drain, heartbeat;
@@ -46,9 +55,40 @@ static void beat(void *arg)
 {
 	struct worker *w = arg;
 
+	enum clock_change change = clockwatch_look(&w->clocks);
+
 	metric_inc(&w->beats);
+	if (change != CLOCK_SAME)
+		pool_network_changed(w->pool, change == CLOCK_SLEPT);
 	(void)timer_set(w->loop, &w->heartbeat, loop_now(w->loop) + HEARTBEAT_US, beat,
 			w);
+}
+
+static void network_settled(void *arg)
+{
+	struct worker *w = arg;
+
+	pool_network_changed(w->pool, false);
+}
+
+static void on_network(void *arg, unsigned ready)
+{
+	struct worker *w = arg;
+
+	(void)ready;
+	if (netwatch_read(w->network) && !timer_running(&w->network_settles))
+		(void)timer_set(w->loop, &w->network_settles,
+				loop_now(w->loop) + NETWORK_SETTLES_US, network_settled,
+				w);
+}
+
+/* Without it a change is noticed by the connections that fail. */
+static void watch_network(struct worker *w)
+{
+	w->network = netwatch_open();
+	if (w->network >= 0)
+		(void)loop_watch_fd(w->loop, w->network, LOOP_READ, LOOP_UPSTREAM,
+				    on_network, w, &w->network_watch);
 }
 
 /* The first round. */
@@ -56,6 +96,7 @@ static void start(void *arg)
 {
 	struct worker *w = arg;
 
+	watch_network(w);
 	pool_warm(w->pool);
 }
 
@@ -145,8 +186,14 @@ static int make_pool(struct worker *w, const struct worker_options *o)
 				 .random = &w->random,
 				 .hash_key = o->hash_key,
 				 .metrics = w->metrics,
-				 .upstream_count = o->config->upstream_count,
+				 .upstream_count = o->upstream_count,
+				 .group_count = o->group_count,
+				 .groups = o->groups,
+				 .policy = o->config->policy,
+				 .race = o->config->race,
+				 .hedge = o->config->hedge,
 				 .idle_us = o->config->upstream_idle_us,
+				 .keep_warm_us = o->config->keep_warm_us,
 				 .timeout_us = o->config->query_timeout_us,
 				 .events = &query_events,
 				 .arg = w->proxy};
@@ -213,6 +260,7 @@ int worker_new(struct worker **out, const struct worker_options *o)
 	w->config = o->config;
 	w->control = -1;
 	random_init(&w->random);
+	w->network = -1;
 	w->metrics = calloc(1, sizeof *w->metrics);
 	r = w->metrics ? make(w, o) : -ENOMEM;
 	if (r < 0) {
@@ -274,6 +322,8 @@ void worker_free(struct worker *w)
 	loop_free(w->loop);
 	if (w->control >= 0)
 		close(w->control);
+	if (w->network >= 0)
+		close(w->network);
 	free(w->metrics);
 	free(w);
 }

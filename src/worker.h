@@ -12,8 +12,11 @@ struct worker_options {
 	const struct config *config;
 	unsigned share; /* one of so many workers: it takes that part of the caps */
 	const struct hash_key *hash_key;
-	const struct pool_upstream *upstreams; /* config->upstream_count of them */
-	struct cache *cache;		       /* all workers'; NULL: none */
+	unsigned upstream_count;
+	const struct pool_upstream *upstreams;
+	unsigned group_count;
+	const struct pool_group *groups;
+	struct cache *cache; /* all workers'; NULL: none */
 };
 
 /* Makes a worker; its thread does not run yet. Returns 0 or -errno. */

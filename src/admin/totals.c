@@ -15,17 +15,30 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t greatest(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void pick_gauges(struct upstream_metrics *out, unsigned upstream,
 			const struct http_options *o)
 {
 	out->up = 0;
 	out->cert_not_after = 0;
+	out->rtt_p50 = out->rtt_p95 = out->learnt_idle = out->learnt_limit = 0;
 	for (unsigned w = 0; w < o->worker_count; w++) {
 		const struct upstream_metrics *u = &o->workers[w]->upstream[upstream];
 
 		out->up |= metric_get(&u->up);
 		out->cert_not_after =
 		    earliest(out->cert_not_after, metric_get(&u->cert_not_after));
+		/* the busiest worker would know best; the slowest figure is the careful one */
+		out->rtt_p50 = greatest(out->rtt_p50, metric_get(&u->rtt_p50));
+		out->rtt_p95 = greatest(out->rtt_p95, metric_get(&u->rtt_p95));
+		out->learnt_idle =
+		    earliest(out->learnt_idle, metric_get(&u->learnt_idle));
+		out->learnt_limit =
+		    earliest(out->learnt_limit, metric_get(&u->learnt_limit));
 	}
 }
 

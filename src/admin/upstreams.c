@@ -126,6 +126,15 @@ static void rows_queries_per_write(const struct page *p, const char *name, unsig
 	upstream_row(p, u, name, "_count", no_more, p->totals->upstream[u].writes);
 }
 
+static void rows_hedges(const struct page *p, const char *name, unsigned u)
+{
+	static const char *const won[] = {"false", "true"};
+
+	for (unsigned i = 0; i < 2; i++)
+		upstream_row(p, u, name, "", (struct text_label){"won", won[i]},
+			     p->totals->upstream[u].hedges[i]);
+}
+
 static void rows_cert_expiry(const struct page *p, const char *name, unsigned u)
 {
 	uint64_t not_after = p->totals->upstream[u].cert_not_after;
@@ -168,6 +177,9 @@ static const struct {
      "TLS handshakes, by whether a session was resumed.", rows_handshake_duration},
     {"dotgate_upstream_queries_per_write", "summary",
      "Queries that shared one write to the upstream.", rows_queries_per_write},
+    {"dotgate_hedges_total", "counter",
+     "Copies sent here because another upstream took long, by whether they were first.",
+     rows_hedges},
     {"dotgate_upstream_cert_expiry_timestamp_seconds", "gauge",
      "When the upstream's certificate ends, UNIX time; absent while unknown.",
      rows_cert_expiry},

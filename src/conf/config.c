@@ -49,6 +49,8 @@ static void append_parameters(char *out, const struct upstream_conf *u)
 		append(out, " ca-dir=%s", u->ca_dir);
 	if (u->tls13_only)
 		append(out, " tls-min=1.3");
+	if (u->weight != 1)
+		append(out, " weight=%u", u->weight);
 }
 
 const char *upstream_text(const struct upstream_conf *u, bool with_parameters,

@@ -5,6 +5,7 @@
 #include "base/address.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/policy.h"
 #include "net/tls.h"
 
 #define LISTEN_MAX 64
@@ -23,6 +24,7 @@ struct upstream_conf {
 	char ca_file[CONF_PATH_MAX]; /* "" : the general one */
 	char ca_dir[CONF_PATH_MAX];
 	bool tls13_only;
+	unsigned weight; /* from 1 */
 	unsigned pin_count;
 	uint8_t pins[TLS_PINS_MAX][TLS_PIN_LEN];
 };
@@ -43,8 +45,12 @@ struct config {
 	unsigned tcp_clients;	   /* TCP clients in all */
 	unsigned tcp_clients_per_address;
 	uint64_t upstream_idle_us; /* we close an idle upstream connection after this */
-	uint64_t drain_us;	   /* at TERM: to answer what is in flight */
-	uint64_t cache_size;	   /* octets; 0: no cache */
+	uint64_t keep_warm_us;	   /* unless clients were active so recently */
+	enum policy policy;
+	unsigned race; /* POLICY_RACE: upstreams asked at once */
+	enum hedge hedge;
+	uint64_t drain_us;   /* at TERM: to answer what is in flight */
+	uint64_t cache_size; /* octets; 0: no cache */
 	uint64_t ttl_min_us, ttl_max_us, negative_ttl_max_us;
 	uint64_t failure_ttl_us; /* failures are remembered for so long; 0: not */
 	uint64_t serve_stale_us; /* so long after its end an answer is of use; 0: not */

@@ -9,6 +9,9 @@
 
 #define PIN_PREFIX "sha256/"
 
+/* All weights of all upstreams together fit 32 bits. */
+#define WEIGHT_MAX 1000
+
 #define PIN_COMMAND                                                                      \
 	"openssl s_client -connect IP:853 </dev/null | openssl x509 -pubkey -noout | "   \
 	"openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64"
@@ -21,11 +24,12 @@ enum key {
 	KEY_CA_DIR,
 	KEY_TLS_MIN,
 	KEY_ADDR,
+	KEY_WEIGHT,
 	KEY_N
 };
 
 static const char *const keys[KEY_N] = {"pin",	  "auth",    "ca-file", "ca",
-					"ca-dir", "tls-min", "addr"};
+					"ca-dir", "tls-min", "addr",	"weight"};
 
 static int read_pin(struct upstream_conf *u, struct span value, struct fault *f)
 {
@@ -96,6 +100,22 @@ static int read_addr(struct parameters *given, struct span value, struct fault *
 	return 0;
 }
 
+static int read_weight(struct upstream_conf *u, struct span value, struct fault *f)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < value.len && n <= WEIGHT_MAX; i++)
+		n = value.at[i] >= '0' && value.at[i] <= '9'
+			? n * 10 + (unsigned)(value.at[i] - '0')
+			: WEIGHT_MAX + 1;
+	if (n < 1 || n > WEIGHT_MAX)
+		return fault_set(f, value.at,
+				 "weight is a number from 1 to %d, not '%.*s'",
+				 WEIGHT_MAX, span_shown(value), value.at);
+	u->weight = n;
+	return 0;
+}
+
 static enum key key_of(struct span word)
 {
 	unsigned key = 0;
@@ -120,6 +140,8 @@ static struct span *given_field(struct parameters *given, enum key key)
 		return &given->tls_min;
 	case KEY_ADDR:
 		return &given->addr;
+	case KEY_WEIGHT:
+		return &given->weight;
 	case KEY_PIN:
 	case KEY_N:
 		break;
@@ -144,6 +166,8 @@ static int read_value(struct upstream_conf *u, struct parameters *given, enum ke
 		return parameter_read_tls_min(&u->tls13_only, value, f);
 	case KEY_ADDR:
 		return read_addr(given, value, f);
+	case KEY_WEIGHT:
+		return read_weight(u, value, f);
 	case KEY_N:
 		break;
 	}

@@ -7,8 +7,9 @@
 
 /* Which parameters an upstream has. */
 struct parameters {
-	struct span auth, ca_file, ca_dir, tls_min, addr, pin; /* at NULL: not given */
-	struct address address;				       /* that of addr=, port 0 */
+	struct span auth, ca_file, ca_dir, tls_min, addr, weight,
+	    pin;		/* at NULL: not given */
+	struct address address; /* that of addr=, port 0 */
 };
 
 /* Reads one KEY=VALUE into U, and that it was given into GIVEN. */

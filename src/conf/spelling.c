@@ -266,7 +266,7 @@ int spelling_read(struct upstream_conf *u, const char *text,
 		  char error[SPELLING_ERROR_MAX], size_t *column)
 {
 	struct fault fault = {.base = text};
-	struct reading r = {.fault = &fault, .text = span_of(text)};
+	struct reading r = {.fault = &fault, .text = span_of(text), .u.weight = 1};
 
 	if (read_upstream(&r) != 0) {
 		memcpy(error, fault.text, SPELLING_ERROR_MAX);

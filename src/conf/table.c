@@ -1,6 +1,7 @@
 /* table: the words that command line, environment and file share, and what they mean. */
 #include "conf/table.h"
 
+#include "conf/policy.h"
 #include "conf/suggest.h"
 
 #define MS UINT64_C(1000)
@@ -54,6 +55,12 @@ const struct option option_table[OPTIONS] = {
      &value_count, AT(tcp_clients_per_address), 1, CLIENTS_MAX, EVERYWHERE | RARE},
     {"upstream-idle-timeout", 0, "TIME", "until a quiet upstream is closed", "10s",
      &value_time, AT(upstream_idle_us), 1 * S, HOUR, EVERYWHERE | RARE},
+    {"keep-warm", 0, "TIME", "one is kept ready so long after a query", "5m", &value_time,
+     AT(keep_warm_us), 0, DAY, EVERYWHERE | RARE},
+    {"policy", 0, "WORD", "how an upstream is chosen", "fastest",
+     &value_policy, AT(policy), 0, 0, EVERYWHERE},
+    {"hedge", 0, "WORD", "ask a second one when late: auto, on, off", "auto",
+     &value_hedge, AT(hedge), 0, 0, EVERYWHERE | RARE},
     {"drain-timeout", 0, "TIME", "to answer what is left at the end", "5s", &value_time,
      AT(drain_us), 0, 5 * 60 * S, EVERYWHERE | RARE},
     {"cache-size", 0, "SIZE", "octets of all answers kept; 0: none", "64M", &value_size,

@@ -135,6 +135,28 @@ int socket_connect_result(int fd)
 	return getpeername(fd, &peer.any, &len) < 0 ? -errno : 0;
 }
 
+/* The local address that the kernel would choose for A now. */
+static int chosen_address(const struct address *a, struct address *out)
+{
+	int fd = open_socket(a, SOCK_DGRAM); /* connecting it sends nothing */
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = connect(fd, &a->any, address_len(a)) < 0 ? -errno
+							 : socket_local_address(fd, out);
+	close(fd);
+	return error;
+}
+
+bool socket_path_changed(int fd, const struct address *a)
+{
+	struct address now, then;
+
+	return chosen_address(a, &now) < 0 || socket_local_address(fd, &then) < 0 ||
+	       !address_same_ip(&now, &then);
+}
+
 void socket_close(int fd)
 {
 	close(fd);

@@ -3,6 +3,7 @@
 #ifndef DOTGATE_NET_SOCKET_H
 #define DOTGATE_NET_SOCKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/address.h"
@@ -22,6 +23,10 @@ int socket_connect(const struct address *a, unsigned user_timeout_ms);
 
 /* How the connection attempt ended: 0 connected, or -errno. */
 int socket_connect_result(int fd);
+
+/* True if a new connection to A, to which FD is one, would have another local address than FD has,
+ * or there is no way to A any more. */
+bool socket_path_changed(int fd, const struct address *a);
 
 /* Closes a descriptor that one of these gave. */
 void socket_close(int fd);

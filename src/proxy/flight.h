@@ -47,6 +47,7 @@ struct flight {
 	unsigned silences; /* copies whose connection fell silent: they may still be
 			      answered */
 	unsigned copies;   /* sent so far */
+	unsigned group;	   /* of the upstreams that are asked */
 	enum reason why;   /* what the last copy came to */
 	bool has_stale;	   /* the cache has an answer that is no longer fresh */
 	bool served_stale; /* waiters got it: those that come now need not wait */

@@ -149,7 +149,7 @@ static void remember_failure(struct proxy *p, const struct flight *f, enum reaso
 	begin_asked(p, &a, &q);
 	if (f->has_stale)
 		recall_tried(p->recall, &a, now_s(p));
-	else if (why == REASON_QUERY_TIMEOUT && pool_is_usable(p->pool))
+	else if (why == REASON_QUERY_TIMEOUT && pool_is_usable(p->pool, f->group))
 		recall_failure(p->recall, &a, now_s(p), why, text);
 }
 
@@ -235,7 +235,7 @@ static void watch_overdue(struct proxy *p)
  * that it will. */
 static void have_stale(struct proxy *p, struct flight *f)
 {
-	if (f->served_stale || !pool_is_usable(p->pool)) {
+	if (f->served_stale || !pool_is_usable(p->pool, f->group)) {
 		f->has_stale = true;
 		(void)serve_stale(p, f, f->why);
 	} else if (!f->has_stale) {
@@ -247,22 +247,30 @@ static void have_stale(struct proxy *p, struct flight *f)
 
 /* ---- sending, and sending again ---- */
 
+static struct pool_ask ask_of(const struct flight *f, const struct query *q)
+{
+	return (struct pool_ask){
+	    .query = q, .flight = f->id, .question = f->question, .group = f->group};
+}
+
 static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
 {
+	struct pool_ask ask = ask_of(f, q);
 	enum reason why = f->why;
 	const char *text = reason_word(why);
+	unsigned copies;
 
 	list_remove(&f->waiting);
 	if (f->copies < COPIES_MAX) {
-		switch (pool_send(p->pool, q, f->id, f->question, f->began_us + HOLD_US,
-				  &why, &text)) {
+		switch (pool_send(p->pool, &ask, f->began_us + HOLD_US, &copies, &why,
+				  &text)) {
 		case POOL_SENT:
-			f->out++;
-			f->copies++;
+			f->out += copies;
+			f->copies += copies;
 			return;
 		case POOL_WAIT:
 			list_append(&p->waiting, &f->waiting);
-			if (f->has_stale && !pool_is_usable(p->pool))
+			if (f->has_stale && !pool_is_usable(p->pool, f->group))
 				(void)serve_stale(p, f, why);
 			return;
 		case POOL_FAILED:
@@ -304,10 +312,29 @@ static void query_silent(void *arg, uint64_t id)
 		return;
 	f->out--;
 	f->why = REASON_READ_TIMEOUT;
-	if (f->silences++ == SILENCES_MAX)
-		return; /* until its deadline */
+	f->silences++;
+	if (f->out || f->silences > SILENCES_MAX)
+		return; /* another copy is out, or it waits until its deadline */
 	metric_inc(&p->options.metrics->replays);
 	send_again(p, f);
+}
+
+static bool query_late(void *arg, uint64_t id)
+{
+	struct proxy *p = arg;
+	struct flight *f = flights_get(p->flights, id);
+	struct pool_ask ask;
+	struct query q;
+
+	if (!f || f->copies >= COPIES_MAX)
+		return false;
+	q = flights_asked(f);
+	ask = ask_of(f, &q);
+	if (!pool_send_copy(p->pool, &ask))
+		return false;
+	f->out++;
+	f->copies++;
+	return true;
 }
 
 static void query_change(void *arg)
@@ -324,6 +351,7 @@ const struct pool_events query_events = {
     .answer = query_answer,
     .lost = query_lost,
     .silent = query_silent,
+    .late = query_late,
     .change = query_change,
 };
 

@@ -150,8 +150,7 @@ static void handshake(struct conn *c)
 	metric_inc(&m->opened[resumed]);
 	metric_set(&m->cert_not_after, (uint64_t)tls_conn_cert_not_after(c->tls));
 	histogram_add(&m->handshake_duration[resumed], now(c) - c->connected_us);
-	timer_stop(c->context->loop, &c->timer);
-	conn_watch_time(c);
+	timer_at(c, now(c)); /* it is idle, or will have a query by then */
 	c->context->events->ready(c);
 }
 
@@ -196,18 +195,41 @@ static void on_ready(void *arg, unsigned ready)
 
 /* ---- time ---- */
 
-/* When a READY or DRAINING connection has to be looked at again. */
+/* The first query that has not been looked at for being late. */
+static struct sent *not_yet_late(const struct conn *c)
+{
+	struct sent *s = ids_oldest(c->ids);
+
+	while (s && s->sent_us <= c->late_us)
+		s = ids_next(c->ids, s);
+	return s;
+}
+
+static uint64_t next_late(const struct conn *c)
+{
+	const struct sent *s =
+	    c->context->hedges && !c->is_silent ? not_yet_late(c) : NULL;
+
+	return s ? s->sent_us + health_late(c->context->health) : HEALTH_NEVER;
+}
+
+static uint64_t silence_began(const struct conn *c, const struct sent *oldest)
+{
+	return c->heard_us > oldest->sent_us ? c->heard_us : oldest->sent_us;
+}
+
+/* When a READY or DRAINING connection with queries out has to be looked at again. */
 static uint64_t next_look(const struct conn *c)
 {
+	const struct health *h = c->context->health;
 	const struct sent *oldest = ids_oldest(c->ids);
-	uint64_t since;
+	uint64_t silence, late = next_late(c);
 
-	if (!oldest)
-		return c->idle_since_us + (c->idle_us ? c->idle_us : c->context->idle_us);
 	if (c->state == CONN_DRAINING && c->is_silent)
 		return oldest->sent_us + c->context->timeout_us;
-	since = c->heard_us > oldest->sent_us ? c->heard_us : oldest->sent_us;
-	return since + health_patience(c->context->health);
+	silence = silence_began(c, oldest) +
+		  (c->is_suspect ? health_patience(h) : health_suspicion(h));
+	return silence < late ? silence : late;
 }
 
 void conn_watch_time(struct conn *c)
@@ -218,6 +240,13 @@ void conn_watch_time(struct conn *c)
 		timer_at(c, due);
 }
 
+/* The copy that S was will not be answered in time, or at all. */
+static void count_lost_hedge(struct conn *c, const struct sent *s)
+{
+	if (s->is_hedge)
+		metric_inc(&c->context->metrics->hedges[false]);
+}
+
 /* Queries whose deadline has passed have been answered by others or failed. */
 static void give_up_old(struct conn *c)
 {
@@ -226,32 +255,95 @@ static void give_up_old(struct conn *c)
 	while ((s = ids_oldest(c->ids)) &&
 	       s->sent_us + c->context->timeout_us <= now(c)) {
 		metric_inc(&c->context->metrics->requests[REASON_QUERY_TIMEOUT]);
+		count_lost_hedge(c, s);
 		ids_abandon(c->ids, s);
 		metric_dec(&c->context->metrics->inflight);
 		c->idle_since_us = now(c);
 	}
 }
 
+static void look_at_idle(struct conn *c)
+{
+	uint64_t until = c->context->events->idle(c);
+
+	if (until > now(c))
+		timer_at(c, until);
+	else
+		conn_drop(c, REASON_CLOSED_BY_US, "idle");
+}
+
+/* Tells of what has become late since it was last asked. */
+static void look_for_late(struct conn *c)
+{
+	uint64_t delay = health_late(c->context->health);
+	struct sent *s = not_yet_late(c), *next;
+
+	for (; s && s->sent_us + delay <= now(c); s = next) {
+		next = ids_next(c->ids, s);
+		c->late_us = s->sent_us;
+		if (s->flight)
+			c->context->events->late(c, s);
+	}
+}
+
+static void look_at_silence(struct conn *c)
+{
+	const struct health *h = c->context->health;
+	uint64_t began = silence_began(c, ids_oldest(c->ids));
+
+	if (began + health_patience(h) <= now(c)) {
+		c->heard_us = now(c); /* said once; the next silence begins here */
+		c->is_suspect = false;
+		c->is_silent = true;
+		c->context->events->silent(c);
+	} else if (!c->is_suspect && began + health_suspicion(h) <= now(c)) {
+		c->is_suspect = true;
+		c->context->events->doubt(c);
+	}
+}
+
+/* A READY or DRAINING connection. */
 static void look(struct conn *c)
 {
 	give_up_old(c);
-	if (!ids_awaited_count(c->ids) && c->state == CONN_DRAINING) {
-		conn_drop(c, REASON_CLOSED_BY_US, "retired");
-		return;
-	}
-	if (next_look(c) > now(c)) {
-		conn_watch_time(c);
+	if (c->state == CONN_DRAINING && !ids_awaited_count(c->ids)) {
+		conn_end_drain(c);
 		return;
 	}
 	if (!ids_awaited_count(c->ids)) {
-		conn_drop(c, REASON_CLOSED_BY_US, "idle");
+		look_at_idle(c);
 		return;
 	}
-	c->heard_us = now(c); /* said once; the next silence begins here */
-	c->is_silent = true;
-	c->context->events->silent(c);
-	if (c->state != CONN_CLOSED)
+	if (next_late(c) <= now(c))
+		look_for_late(c);
+	if (!(c->state == CONN_DRAINING && c->is_silent))
+		look_at_silence(c);
+	if (c->state != CONN_CLOSED && ids_awaited_count(c->ids))
 		conn_watch_time(c);
+}
+
+bool conn_path_changed(const struct conn *c)
+{
+	return c->state != CONN_CLOSED && c->fd >= 0 &&
+	       socket_path_changed(c->fd, c->context->address);
+}
+
+void conn_look_soon(struct conn *c)
+{
+	if (c->state == CONN_READY && !ids_awaited_count(c->ids))
+		timer_at(c, now(c));
+}
+
+bool conn_looks_forgetful(const struct conn *c)
+{
+	const struct sent *oldest = ids_oldest(c->ids);
+
+	if (!oldest || c->heard_us < oldest->sent_us)
+		return false;
+	for (const struct sent *s = oldest; s; s = ids_next(c->ids, s))
+		if (s->sent_us != oldest->sent_us)
+			return false;
+	return true;
 }
 
 static void look_at_dial(struct conn *c)
@@ -288,15 +380,31 @@ static void on_timer(void *arg)
 
 /* ---- the end ---- */
 
-void conn_retire(struct conn *c)
+void conn_retire(struct conn *c, uint64_t linger_us)
 {
 	if (c->state != CONN_READY) {
 		conn_drop(c, REASON_CLOSED_BY_US, "retired");
 		return;
 	}
 	set_state(c, CONN_DRAINING);
+	c->linger_us = linger_us;
 	/* look() closes it in a round of its own, when nothing is out any more */
 	timer_at(c, ids_awaited_count(c->ids) ? next_look(c) : now(c));
+}
+
+void conn_end_drain(struct conn *c)
+{
+	uint64_t until = c->idle_since_us + c->linger_us;
+
+	if (ids_awaited_count(c->ids))
+		return;
+	if (until > now(c)) {
+		timer_at(c, until);
+		return;
+	}
+	if (c->linger_us)
+		c->context->events->passed(c);
+	conn_drop(c, REASON_CLOSED_BY_US, "retired");
 }
 
 static void release(struct conn *c)
@@ -342,6 +450,7 @@ void conn_drop(struct conn *c, enum reason why, const char *detail)
 	while ((s = ids_oldest(c->ids))) {
 		uint64_t flight = s->flight;
 
+		count_lost_hedge(c, s);
 		ids_release(c->ids, s);
 		metric_dec(&c->context->metrics->inflight);
 		metric_inc(&c->context->metrics->requests[why]);

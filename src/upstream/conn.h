@@ -40,14 +40,23 @@ struct conn_events {
 	void (*ready)(struct conn *c);
 	/* There are frames to be flushed at the end of this round. */
 	void (*dirty)(struct conn *c);
-	/* A response to the query of FLIGHT (0: a probe's) came, RTT_US after it was
-	 * sent. Returns false when nobody waited for it any more. */
-	bool (*answer)(struct conn *c, uint64_t flight, const struct response *r,
+	/* A response to S came (flight 0: a probe, or given up), RTT_US after it was sent.
+	 * Returns false when nobody waited for it any more. */
+	bool (*answer)(struct conn *c, const struct sent *s, const struct response *r,
 		       uint64_t rtt_us);
 	/* It takes longer than DIAL_PATIENCE_US to become ready. */
 	void (*slow)(struct conn *c);
+	/* S takes longer than nearly all others (health_late()). Told once of each, if the
+	 * context says that it hedges. */
+	void (*late)(struct conn *c, struct sent *s);
+	/* It has been silent for health_suspicion() with queries out: perhaps it is dead. */
+	void (*doubt)(struct conn *c);
 	/* It has been silent for health_patience() with queries out. */
 	void (*silent)(struct conn *c);
+	/* Nothing is out. Returns when it is to be looked at again; the past: now it ends. */
+	uint64_t (*idle)(struct conn *c);
+	/* It was given its limit of queries, has answered them, and is still open. */
+	void (*passed)(struct conn *c);
 	/* It is CLOSED for this reason, and FAILED says whether that speaks against the
 	 * upstream. Its queries are then reported lost. */
 	void (*closed)(struct conn *c, enum reason why, bool failed, const char *detail);
@@ -66,7 +75,7 @@ struct conn_context {
 	struct tls_peer *peer;
 	struct health *health;
 	struct upstream_metrics *metrics;
-	uint64_t idle_us;    /* closed by us after this long without a query */
+	bool hedges;	     /* `late` is to be told */
 	uint64_t timeout_us; /* a query is not awaited for longer */
 };
 
@@ -76,7 +85,8 @@ struct conn {
 	enum conn_state state;
 	bool is_dirty;
 	bool is_slow;	   /* `slow` was reported */
-	bool is_silent;	   /* `silent` was reported */
+	bool is_suspect;   /* `doubt` was reported, and nothing has come since */
+	bool is_silent;	   /* what is out on it is not counted on any more */
 	bool is_careful;   /* one query per record; see health_is_careful() */
 	bool wants_write;  /* the socket or TLS is waited for, to write on */
 	bool failed_write; /* nothing more can be written; what is in the socket is still
@@ -98,6 +108,8 @@ struct conn {
 	uint64_t heard_us; /* the silence began */
 	uint64_t idle_since_us;
 	uint64_t idle_us; /* the upstream's own value, if it gave one (RFC 7828) */
+	uint64_t late_us; /* what was sent until then has been looked at for being late */
+	uint64_t linger_us; /* DRAINING: it is watched until then */
 };
 
 /* A connection, CONNECTING, not dialled yet. NULL: out of memory. */
@@ -112,9 +124,15 @@ void conn_free(struct conn *c);
 /* True if it takes one more query. */
 bool conn_has_room(const struct conn *c);
 
+/* True if it was given as many queries as it may be. */
+bool conn_is_used_up(const struct conn *c);
+
+/* True if it does, and nothing is held against it. */
+bool conn_is_good(const struct conn *c);
+
 /*
  * Queues Q for FLIGHT (0: a probe, whose answer nobody waits for). QUESTION is
- * conn_question_hash() of its question. Returns 0, -ENOSPC when it has no room, or
+ * conn_question_hash() of its question. Returns its id, -ENOSPC when it has no room, or
  * -ENOMEM.
  */
 int conn_send(struct conn *c, const struct query *q, uint64_t flight, uint64_t question);
@@ -122,8 +140,19 @@ int conn_send(struct conn *c, const struct query *q, uint64_t flight, uint64_t q
 /* Writes what is queued, in one TLS record where it fits. Call at the end of a round. */
 void conn_flush(struct conn *c);
 
-/* No more queries; closed when what is out has been answered or given up. */
-void conn_retire(struct conn *c);
+/* No more queries; closed when what is out has been answered or given up, and LINGER_US more
+ * have passed. */
+void conn_retire(struct conn *c, uint64_t linger_us);
+
+/* True if the kernel would now take another way to the upstream than this connection does. */
+bool conn_path_changed(const struct conn *c);
+
+/* Has `idle` asked again in the next round, if nothing is out. */
+void conn_look_soon(struct conn *c);
+
+/* True if what it leaves unanswered looks like the fault of health_is_careful(): it has
+ * answered a part of what was written last, and says nothing of the rest. */
+bool conn_looks_forgetful(const struct conn *c);
 
 /* The one end, right from every state: CLOSED, the owner told, its queries lost. */
 void conn_drop(struct conn *c, enum reason why, const char *detail);

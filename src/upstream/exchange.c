@@ -43,12 +43,21 @@ void conn_make_dirty(struct conn *c)
 
 /* ---- out ---- */
 
+bool conn_is_used_up(const struct conn *c)
+{
+	return c->limit && c->queries >= c->limit;
+}
+
 bool conn_has_room(const struct conn *c)
 {
-	return c->state == CONN_READY && !c->failed_write &&
-	       (!c->limit || c->queries < c->limit) &&
+	return c->state == CONN_READY && !c->failed_write && !conn_is_used_up(c) &&
 	       ids_taken_count(c->ids) < IDS_MAX &&
 	       buf_len(&c->out) <= OUT_MAX - (FRAME_HEADER + QUERY_ENCODED_MAX);
+}
+
+bool conn_is_good(const struct conn *c)
+{
+	return !c->is_suspect && conn_has_room(c);
 }
 
 int conn_send(struct conn *c, const struct query *q, uint64_t flight, uint64_t question)
@@ -77,7 +86,7 @@ int conn_send(struct conn *c, const struct query *q, uint64_t flight, uint64_t q
 	conn_make_dirty(c);
 	if (ids_awaited_count(c->ids) == 1)
 		conn_watch_time(c);
-	return 0;
+	return id;
 }
 
 static void wait_for(struct conn *c, bool write)
@@ -171,30 +180,29 @@ static void obey_keepalive(struct conn *c, const struct edns *e)
 		return;
 	if (!us) {
 		if (c->state == CONN_READY)
-			conn_retire(c);
+			conn_retire(c, 0);
 		return;
 	}
 	c->idle_us = us - us / 8;
-	if (c->idle_us > c->context->idle_us)
-		c->idle_us = c->context->idle_us;
 }
 
 static void on_response(struct conn *c, struct sent *s, const struct response *r)
 {
 	const struct conn_context *k = c->context;
 	uint64_t now = loop_now(k->loop);
-	uint64_t flight = s->flight, rtt = now - s->sent_us;
+	uint64_t rtt = now - s->sent_us;
+	struct sent answered = *s;
 
 	if (ids_awaited(s))
 		metric_dec(&k->metrics->inflight);
 	else
-		flight = 0;
+		answered.flight = 0;
 	ids_release(c->ids, s);
 	c->bad_answers = 0;
 	c->answers++;
 	c->idle_since_us = now;
 	obey_keepalive(c, &r->edns);
-	if (k->events->answer(c, flight, r, rtt)) {
+	if (k->events->answer(c, &answered, r, rtt)) {
 		metric_inc(&k->metrics->requests[REASON_NONE]);
 		histogram_add(&k->metrics->request_duration, rtt);
 	} else {
@@ -292,6 +300,7 @@ static void read_all(struct conn *c)
 			return;
 		}
 		c->heard_us = loop_now(c->context->loop);
+		c->is_suspect = false;
 		buf_commit(&c->in, n);
 		if (!take_frames(c))
 			return;
@@ -311,6 +320,9 @@ void conn_exchange(struct conn *c, unsigned ready)
 			return;
 	}
 	read_all(c);
-	if (c->state == CONN_DRAINING && !ids_awaited_count(c->ids))
-		conn_drop(c, REASON_CLOSED_BY_US, "retired");
+	/* what is now known of the upstream may let silence be noticed sooner */
+	if (c->state != CONN_CLOSED && ids_awaited_count(c->ids))
+		conn_watch_time(c);
+	if (c->state == CONN_DRAINING)
+		conn_end_drain(c);
 }

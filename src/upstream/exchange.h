@@ -10,6 +10,9 @@ void conn_exchange(struct conn *c, unsigned ready);
 /* Has it flushed at the end of the round. */
 void conn_make_dirty(struct conn *c);
 
+/* Ends a DRAINING connection on which nothing is out any more, after it has lingered. */
+void conn_end_drain(struct conn *c);
+
 /* Makes sure that the connection's timer is not later than it must be. */
 void conn_watch_time(struct conn *c);
 

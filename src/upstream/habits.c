@@ -1,42 +1,81 @@
-/* habits: two ends that agree are a rule, until a connection outlives it. */
+/* habits: suppose, then prove; and forget what does not hold any more. */
 #include "upstream/habits.h"
 
 /* Fewer are no rule: a server that cannot answer may close as soon. */
 #define LIMIT_MIN 2
 
-/* What was learnt is put to the test so often: the queries that are under way then may have to be
- * asked again, which once a minute is nothing. */
-#define EXPLORE_US 60000000
+/* A proven limit is looked at again so often: it costs one connection that is idle for a moment. */
+#define TEST_US 60000000
 
 /* An upstream that has not hung up for so long may not do it again. */
 #define SPARE_US 60000000
 
+/* Who closes sooner than this after the last answer does it for another reason. */
+#define IDLE_MIN_US 500000
+
+/* Two ends agree if they differ by less than a part of this, and less than this. */
+#define AGREE_PART 8
+#define AGREE_US 300000
+
+/* What was learnt is tried to be a quarter longer so often. */
+#define LONGER_US 600000000
+
 void habits_hung_up(struct habits *h, unsigned answers, uint64_t now_us)
 {
 	h->spare_us = now_us + SPARE_US;
-	if (answers >= LIMIT_MIN && answers == h->last) {
-		h->limit = answers;
-		h->explore_us = now_us + EXPLORE_US;
-	}
-	h->last = answers;
+	if (answers < LIMIT_MIN || answers == h->limit)
+		return;
+	h->limit = answers;
+	h->proven = false;
 }
 
-void habits_answered(struct habits *h, unsigned answers)
+void habits_limit_met(struct habits *h, uint64_t now_us)
 {
-	if (h->limit && answers > h->limit)
-		h->limit = h->last = 0;
+	h->proven = true;
+	h->test_us = now_us + TEST_US;
 }
 
-unsigned habits_limit(struct habits *h, uint64_t now_us)
+void habits_limit_passed(struct habits *h)
 {
-	if (h->limit && now_us >= h->explore_us) {
-		h->explore_us = now_us + EXPLORE_US;
-		return 0;
-	}
-	return h->limit;
+	h->limit = 0;
+	h->proven = false;
+}
+
+bool habits_doubt_limit(const struct habits *h, uint64_t now_us)
+{
+	return h->limit && (!h->proven || now_us >= h->test_us);
 }
 
 bool habits_want_spare(const struct habits *h, uint64_t now_us)
 {
 	return h->limit || now_us < h->spare_us;
+}
+
+static bool agree(uint64_t a, uint64_t b)
+{
+	uint64_t off = a > b ? a - b : b - a;
+
+	return off <= AGREE_US || off <= a / AGREE_PART;
+}
+
+void habits_closed_idle(struct habits *h, uint64_t idle_us, uint64_t now_us)
+{
+	uint64_t last = h->last_idle_us;
+
+	if (idle_us < IDLE_MIN_US)
+		return;
+	h->last_idle_us = idle_us;
+	if (!last || !agree(idle_us, last))
+		return;
+	h->idle_us = idle_us < last ? idle_us : last;
+	h->longer_us = now_us + LONGER_US;
+}
+
+uint64_t habits_idle(struct habits *h, uint64_t now_us)
+{
+	if (h->idle_us && now_us >= h->longer_us) {
+		h->idle_us += h->idle_us / 4;
+		h->longer_us = now_us + LONGER_US;
+	}
+	return h->idle_us;
 }

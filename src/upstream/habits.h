@@ -1,4 +1,4 @@
-/* habits: after how many queries an upstream hangs up, as far as can be learnt. */
+/* habits: when an upstream closes its connections, as far as can be learnt. */
 #ifndef DOTGATE_UPSTREAM_HABITS_H
 #define DOTGATE_UPSTREAM_HABITS_H
 
@@ -6,28 +6,48 @@
 #include <stdint.h>
 
 /*
+ * Pure: time is an argument.
+ *
  * Some servers close a connection after so many queries, whatever is under way on it. What they
- * have not answered must be asked again, after a dial and a handshake. So after the first such
- * end a second connection is kept ready for a while; and when two in a row come after the same
- * number of answers, no connection is given more queries than that. Pure: time is an argument.
+ * have not answered must be asked again, after a dial and a handshake. So after one such end it is
+ * supposed that there is a limit: connections are given no more queries than that, and for a while
+ * a second one is kept ready. A connection that has had its queries is watched a moment longer: if
+ * the upstream closes it, the limit is proven; if not, there is none.
+ *
+ * All servers close a connection that has been idle for long. What two such ends agree on is taken
+ * as the upstream's idle time.
  */
 struct habits {
-	unsigned limit;	     /* queries that a connection takes; 0: not known */
-	unsigned last;	     /* answers before the last such end */
-	uint64_t spare_us;   /* a second connection is kept ready until then */
-	uint64_t explore_us; /* then a connection may show that the limit is gone */
+	unsigned limit;	   /* queries that a connection takes; 0: not known */
+	bool proven;	   /* the upstream has closed where the limit says */
+	uint64_t test_us;  /* proven: from then on it is to be proven again */
+	uint64_t spare_us; /* a second connection is kept ready until then */
+	uint64_t idle_us;  /* it closes what has been idle for so long; 0: not known */
+	uint64_t last_idle_us; /* after so long it did last */
+	uint64_t longer_us;    /* idle connections are given more time from then on */
 };
 
-/* The upstream has closed a connection with queries out, after so many answers. */
+/* The upstream has closed a connection after so many answers, with queries out or without a
+ * pause before. */
 void habits_hung_up(struct habits *h, unsigned answers, uint64_t now_us);
 
-/* A connection that was given no limit has had so many answers: more than the limit? */
-void habits_answered(struct habits *h, unsigned answers);
+/* It has closed one that was given no more queries than the limit, and had answered them. */
+void habits_limit_met(struct habits *h, uint64_t now_us);
 
-/* The queries that a new connection is to be given; 0: any number. */
-unsigned habits_limit(struct habits *h, uint64_t now_us);
+/* It has not: there is no limit. */
+void habits_limit_passed(struct habits *h);
+
+/* True when a connection that has had its queries is to be watched. */
+bool habits_doubt_limit(const struct habits *h, uint64_t now_us);
 
 /* True when a second connection is to be kept ready. */
 bool habits_want_spare(const struct habits *h, uint64_t now_us);
+
+/* It has closed a connection that had been idle for so long. */
+void habits_closed_idle(struct habits *h, uint64_t idle_us, uint64_t now_us);
+
+/* The time for which a connection may be idle before the upstream closes it; 0: not known. From
+ * time to time it is set a little longer, to see whether it still holds. */
+uint64_t habits_idle(struct habits *h, uint64_t now_us);
 
 #endif

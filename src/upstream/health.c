@@ -13,6 +13,15 @@
 #define PATIENCE_MIN_US 1000000
 #define PATIENCE_MAX_US 3000000
 
+/* Silence of an upstream whose round-trip time is known is suspicious after about twice that; not
+ * sooner, since clients and networks hiccup for so long. */
+#define SUSPICION_MIN_US 50000
+
+/* Hedges sooner than this after the query would be for nothing: so much is the machine's own. */
+#define LATE_MIN_US 10000
+/* Answers before it is known what is usual. */
+#define LATE_ANSWERS 32
+
 /* A silence may have been the network's: after this time records are shared again. */
 #define CAREFUL_US 600000000
 
@@ -34,8 +43,31 @@ bool health_connected(struct health *h)
 	return h->down && h->reason <= REASON_TLS_ALERT && recover(h);
 }
 
+/* Moves Q towards the value that UP of 20 samples are below: in steps of a 32nd, up for one
+ * above it, down for one below, so that they balance there. */
+static void track(uint64_t *q, uint64_t sample_us, unsigned up)
+{
+	uint64_t step = *q / 32 + 20;
+
+	if (sample_us > *q)
+		*q += step * up / 20;
+	else
+		*q -= step * (20 - up) / 20;
+}
+
+static void track_quantiles(struct health *h, uint64_t rtt_us)
+{
+	if (!h->answers)
+		h->p50_us = rtt_us + 1, h->p95_us = 2 * rtt_us + 1;
+	if (h->answers < LATE_ANSWERS)
+		h->answers++;
+	track(&h->p50_us, rtt_us, 10);
+	track(&h->p95_us, rtt_us, 19);
+}
+
 bool health_answered(struct health *h, uint64_t rtt_us)
 {
+	track_quantiles(h, rtt_us);
 	/* RFC 6298 2.2, 2.3 */
 	if (!h->rtt_us) {
 		h->rtt_us = rtt_us;
@@ -88,9 +120,14 @@ bool health_silent(struct health *h, uint64_t now_us, struct random *r)
 {
 	bool was_up = fail(h, REASON_READ_TIMEOUT, now_us);
 
-	h->careful_us = now_us + CAREFUL_US;
+	health_be_careful(h, now_us);
 	h->retry_us = was_up ? now_us : now_us + backoff(now_us - h->down_us, r);
 	return was_up;
+}
+
+void health_be_careful(struct health *h, uint64_t now_us)
+{
+	h->careful_us = now_us + CAREFUL_US;
 }
 
 bool health_is_careful(const struct health *h, uint64_t now_us)
@@ -113,4 +150,31 @@ uint64_t health_patience(const struct health *h)
 	for (unsigned i = 0; i < h->failures && patience < PATIENCE_MAX_US; i++)
 		patience *= 2;
 	return patience < PATIENCE_MAX_US ? patience : PATIENCE_MAX_US;
+}
+
+uint64_t health_suspicion(const struct health *h)
+{
+	uint64_t patience = health_patience(h);
+	uint64_t suspicion = 2 * h->rtt_us + 4 * h->rtt_var_us;
+
+	if (!h->rtt_us)
+		return patience;
+	if (suspicion < SUSPICION_MIN_US)
+		suspicion = SUSPICION_MIN_US;
+	return suspicion < patience ? suspicion : patience;
+}
+
+uint64_t health_late(const struct health *h)
+{
+	if (h->answers < LATE_ANSWERS)
+		return HEALTH_NEVER;
+	return h->p95_us > LATE_MIN_US ? h->p95_us : LATE_MIN_US;
+}
+
+void health_forget_backoff(struct health *h, uint64_t now_us)
+{
+	if (!h->down)
+		return;
+	h->down_us = now_us;
+	h->retry_us = now_us;
 }

@@ -27,6 +27,9 @@ struct health {
 	uint64_t retry_us;  /* DOWN: not before this time */
 	uint64_t rtt_us; /* smoothed time from query to answer; 0: none yet (RFC 6298) */
 	uint64_t rtt_var_us; /* its mean deviation */
+	uint64_t p50_us,
+	    p95_us;	  /* half of the answers, and 95 %, take no longer; 0: as above */
+	unsigned answers; /* that these are made of, up to LATE_ANSWERS */
 	uint64_t careful_us; /* one query per TLS record until this time */
 };
 
@@ -55,7 +58,23 @@ bool health_is_careful(const struct health *h, uint64_t now_us);
 /* True when a connection may be made now. */
 bool health_may_dial(const struct health *h, uint64_t now_us);
 
-/* For how long a connection with queries out may say nothing before another is tried. */
+/* Only what looks like that fault is to be taken for it. */
+void health_be_careful(struct health *h, uint64_t now_us);
+
+/* For how long a connection with queries out may say nothing before another is opened beside
+ * it: about twice the round-trip time. */
+uint64_t health_suspicion(const struct health *h);
+
+/* The same before the upstream is taken for DOWN. */
 uint64_t health_patience(const struct health *h);
+
+/* A time that does not come. */
+#define HEALTH_NEVER (UINT64_MAX / 2)
+
+/* An answer that takes longer is late: one in twenty does. HEALTH_NEVER: not known yet. */
+uint64_t health_late(const struct health *h);
+
+/* The network has changed, or the machine has slept: what failed before may not fail now. */
+void health_forget_backoff(struct health *h, uint64_t now_us);
 
 #endif

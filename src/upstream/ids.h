@@ -20,6 +20,8 @@ struct sent {
 	uint64_t question; /* hash of the question, which the answer must repeat */
 	uint64_t sent_us;
 	uint16_t id;
+	bool is_hedge; /* sent because another upstream took long */
+	bool is_told;  /* its owner knows that it takes long, and has sent another copy */
 };
 
 /* Returns NULL when memory is short. */

@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
-#include "upstream/upstream.h"
+#include "upstream/group.h"
 
 /* A DOWN upstream that may be dialled but could not be, its connections being full, is looked
  * at again after this. */
@@ -17,15 +18,30 @@
  * between. */
 #define SETTLE_MAX 8
 
+/* Copies that are sent because an answer is late: at most so many of a hundred queries, and so
+ * many at once after a quiet time. */
+#define HEDGE_PERCENT 3
+#define HEDGE_BURST 10
+
+/* Upstreams of the default group to which connections are made at the start. */
+#define WARM_MAX 4
+
+/* Why late() was told. */
+enum lateness { NOT_LATE, LATE_ANSWER, LATE_CONNECTION };
+
 struct pool {
 	struct pool_options options;
 	bool changed;
-	struct timer retry;  /* when a back-off ends that somebody waits for */
-	struct list closed;  /* connections to be freed at the end of the round */
-	unsigned down_count; /* upstreams that are DOWN */
+	struct timer retry;	 /* when a back-off ends that somebody waits for */
+	struct list closed;	 /* connections to be freed at the end of the round */
+	unsigned down_count;	 /* upstreams that are DOWN */
+	unsigned hedge_credit;	 /* hundredths of a copy */
+	enum lateness lateness;	 /* within late() */
+	const struct conn *late; /* which carries the query that it is told of */
 	unsigned dirty_count;
 	struct conn *dirty[UPSTREAMS_MAX * UPSTREAM_CONNS_MAX];
 	struct upstream upstreams[UPSTREAMS_MAX];
+	struct group *groups;
 };
 
 static struct pool *pool_of(const struct conn *c)
@@ -38,79 +54,7 @@ static uint64_t now(const struct pool *p)
 	return loop_now(p->options.loop);
 }
 
-/* ---- choosing ---- */
-
-/* A connection of an UP upstream, the first in order that has one. Where a better
- * upstream has none, one is opened. *SOON: one that can be waited for is on its way. */
-static struct conn *choose_up(struct pool *p, bool *soon)
-{
-	*soon = false;
-	for (unsigned i = 0; i < p->options.upstream_count; i++) {
-		struct upstream *u = &p->upstreams[i];
-		struct conn *c;
-
-		if (u->health.down)
-			continue;
-		c = upstream_find(u, conn_has_room);
-		if (c)
-			return c;
-		if (*soon)
-			continue;
-		c = upstream_open(u);
-		*soon = c && !c->is_slow;
-	}
-	return NULL;
-}
-
-/* The same among the DOWN ones, for want of better. */
-static struct conn *choose_down(struct pool *p, bool *soon)
-{
-	for (unsigned i = 0; i < p->options.upstream_count; i++) {
-		struct upstream *u = &p->upstreams[i];
-		struct conn *c = upstream_find(u, conn_has_room);
-
-		if (c)
-			return c;
-		*soon |= upstream_open(u) != NULL;
-	}
-	return NULL;
-}
-
-/* DOWN upstreams are tried beside the others: a connection is made, and when it is there
- * it gets a copy of a query whose answer nobody waits for. */
-static void probe_down(struct pool *p, const struct query *q, uint64_t question)
-{
-	for (unsigned i = 0; i < p->options.upstream_count; i++) {
-		struct upstream *u = &p->upstreams[i];
-		struct conn *c;
-
-		if (!u->health.down)
-			continue;
-		c = upstream_find(u, conn_has_room);
-		if (!c)
-			(void)upstream_open(u);
-		else if (!ids_awaited_count(c->ids))
-			(void)conn_send(c, q, 0, question);
-	}
-}
-
-/* The DOWN upstream that may be tried again first; of those for which waiting can help,
- * if HOPEFUL. */
-static struct upstream *soonest(struct pool *p, bool hopeful)
-{
-	struct upstream *best = NULL;
-
-	for (unsigned i = 0; i < p->options.upstream_count; i++) {
-		struct upstream *u = &p->upstreams[i];
-
-		if (!u->health.down ||
-		    (hopeful && reason_is_authentication(u->health.reason)))
-			continue;
-		if (!best || u->health.retry_us < best->health.retry_us)
-			best = u;
-	}
-	return best;
-}
+/* ---- upstreams that are DOWN ---- */
 
 static void retry_due(void *arg);
 
@@ -119,9 +63,16 @@ static void retry_due(void *arg);
  */
 static void watch_down(struct pool *p)
 {
-	const struct upstream *u = soonest(p, false);
+	const struct upstream *u = NULL;
 	uint64_t due = now(p) + RETRY_MIN_US;
 
+	for (unsigned i = 0; i < p->options.upstream_count; i++) {
+		const struct upstream *other = &p->upstreams[i];
+
+		if (other->health.down &&
+		    (!u || other->health.retry_us < u->health.retry_us))
+			u = other;
+	}
 	if (u && u->health.retry_us > due)
 		due = u->health.retry_us;
 	if (u && (!timer_running(&p->retry) || p->retry.due > due))
@@ -141,19 +92,23 @@ static void retry_due(void *arg)
 	}
 }
 
+/* ---- sending ---- */
+
 /* No connection takes the query and none is on its way. */
-static enum pool_verdict wait_or_fail(struct pool *p, uint64_t until_us, enum reason *why,
+static enum pool_verdict wait_or_fail(struct pool *p, const struct group *g,
+				      uint64_t until_us, enum reason *why,
 				      const char **text)
 {
-	struct upstream *u = soonest(p, true);
+	const struct upstream *u = group_soonest(g, true);
 
 	if (u && u->health.retry_us <= until_us) {
 		watch_down(p);
 		return POOL_WAIT;
 	}
-	for (unsigned i = 0; !u && i < p->options.upstream_count; i++)
-		if (p->upstreams[i].health.down)
-			u = &p->upstreams[i];
+	if (group_is_changing(g))
+		return POOL_WAIT;
+	if (!u)
+		u = group_soonest(g, false);
 	if (u) {
 		*why = u->health.reason;
 		*text = u->failure;
@@ -164,30 +119,91 @@ static enum pool_verdict wait_or_fail(struct pool *p, uint64_t until_us, enum re
 	return POOL_FAILED;
 }
 
-enum pool_verdict pool_send(struct pool *p, const struct query *q, uint64_t flight,
-			    uint64_t question, uint64_t until_us, enum reason *why,
-			    const char **text)
+static bool send_on(struct conn *c, const struct pool_ask *a, bool is_hedge)
 {
+	int id = conn_send(c, a->query, a->flight, a->question);
+
+	if (id < 0)
+		return false;
+	if (is_hedge)
+		ids_find(c->ids, (uint16_t)id)->is_hedge = true;
+	upstream_used(upstream_of(c), c);
+	return true;
+}
+
+/* Those that run beside the first one. */
+static unsigned send_race(struct pool *p, struct group *g, const struct pool_ask *a)
+{
+	unsigned sent = 0;
+
+	for (unsigned i = 1; i < p->options.race; i++) {
+		struct conn *c = group_runner_up(g, i);
+
+		sent += c && send_on(c, a, false);
+	}
+	return sent;
+}
+
+static void earn_hedge(struct pool *p)
+{
+	if (p->hedge_credit < 100 * HEDGE_BURST)
+		p->hedge_credit += HEDGE_PERCENT;
+}
+
+enum pool_verdict pool_send(struct pool *p, const struct pool_ask *a, uint64_t until_us,
+			    unsigned *copies, enum reason *why, const char **text)
+{
+	struct group *g = &p->groups[a->group];
 	bool soon;
-	struct conn *c = choose_up(p, &soon);
+	struct conn *c = group_choose(g, a->domain, &soon);
 
 	if (!c && soon)
 		return POOL_WAIT;
 	if (!c)
-		c = choose_down(p, &soon);
+		c = group_choose_down(g, &soon);
 	if (!c && soon)
 		return POOL_WAIT;
 	if (!c)
-		return wait_or_fail(p, until_us, why, text);
-	if (conn_send(c, q, flight, question) < 0) {
+		return wait_or_fail(p, g, until_us, why, text);
+	if (!send_on(c, a, false)) {
 		*why = REASON_OVERLOAD;
 		*text = "overload: out of memory";
 		return POOL_FAILED;
 	}
-	upstream_used(upstream_of(c), c);
-	if (p->down_count && !upstream_of(c)->health.down)
-		probe_down(p, q, question);
+	*copies = 1;
+	earn_hedge(p);
+	if (g->count == 1)
+		return POOL_SENT;
+	if (g->policy == POLICY_RACE)
+		*copies += send_race(p, g, a);
+	group_probe(g, upstream_of(c), a->query, a->question);
 	return POOL_SENT;
+}
+
+/* A fresh connection of the same upstream: when it is there, the next late one has it. */
+static struct conn *fresh_connection(struct upstream *u, const struct conn *late)
+{
+	struct conn *c = upstream_spare(u, late);
+
+	if (!c)
+		(void)upstream_open(u);
+	return c;
+}
+
+bool pool_send_copy(struct pool *p, const struct pool_ask *a)
+{
+	struct group *g = &p->groups[a->group];
+	struct upstream *u = upstream_of(p->late);
+	bool is_hedge = p->lateness == LATE_ANSWER;
+	struct conn *c = NULL;
+
+	if (!is_hedge)
+		c = upstream_spare(u, p->late);
+	if (!c)
+		c = group_other(g, u);
+	if (!c && is_hedge && p->options.hedge == HEDGE_ON)
+		c = fresh_connection(u, p->late);
+	return c && send_on(c, a, is_hedge);
 }
 
 uint64_t pool_question_hash(const struct pool *p, const uint8_t *key, size_t len)
@@ -195,12 +211,9 @@ uint64_t pool_question_hash(const struct pool *p, const uint8_t *key, size_t len
 	return hash_bytes(p->options.hash_key, key, len);
 }
 
-bool pool_is_usable(const struct pool *p)
+bool pool_is_usable(const struct pool *p, unsigned group)
 {
-	for (unsigned i = 0; i < p->options.upstream_count; i++)
-		if (!p->upstreams[i].health.down)
-			return true;
-	return false;
+	return group_is_usable(&p->groups[group]);
 }
 
 /* ---- what connections tell ---- */
@@ -222,6 +235,79 @@ static void came_up(struct upstream *u)
 	p->changed = true;
 }
 
+/* Has another copy of S sent. */
+static bool tell_late(struct conn *c, struct sent *s, enum lateness why)
+{
+	struct pool *p = pool_of(c);
+	const struct pool_options *o = &p->options;
+
+	p->lateness = why;
+	p->late = c;
+	s->is_told = o->events->late(o->arg, s->flight);
+	p->lateness = NOT_LATE;
+	return s->is_told;
+}
+
+/* All that is out on C, which may be dead, is sent on other connections, too. */
+static void copy_all(struct conn *c)
+{
+	for (struct sent *s = ids_oldest(c->ids), *next; s; s = next) {
+		next = ids_next(c->ids, s);
+		if (s->flight && !s->is_told)
+			(void)tell_late(c, s, LATE_CONNECTION);
+	}
+}
+
+/* What is out on C is not counted on any more, but listened for. */
+static void give_up(struct conn *c)
+{
+	struct upstream *u = upstream_of(c);
+	const struct pool_options *o = &pool_of(c)->options;
+
+	c->is_silent = true;
+	if (c->state == CONN_READY)
+		upstream_retire(u, c, 0);
+	for (struct sent *s = ids_oldest(c->ids), *next; s; s = next) {
+		next = ids_next(c->ids, s);
+		if (s->flight)
+			o->events->silent(o->arg, s->flight);
+	}
+}
+
+/* Calls FN for each suspect connection of U other than C. */
+static void each_suspect(struct upstream *u, const struct conn *c,
+			 void (*fn)(struct conn *))
+{
+	struct conn *suspects[UPSTREAM_CONNS_MAX];
+	unsigned n = 0;
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		struct conn *other = list_entry(l, struct conn, node);
+
+		if (other != c && other->is_suspect && !other->is_silent &&
+		    n < UPSTREAM_CONNS_MAX)
+			suspects[n++] = other;
+	}
+	u->has_suspect = n > 0;
+	while (n-- > 0)
+		if (suspects[n]->state != CONN_CLOSED)
+			fn(suspects[n]);
+}
+
+/* Another connection of its upstream has answered meanwhile: this one is dead, or stuck. */
+static void supersede(struct conn *c)
+{
+	if (ids_awaited_count(c->ids))
+		give_up(c);
+	else
+		conn_look_soon(c);
+}
+
+static void look_at_idle(struct conn *c)
+{
+	conn_look_soon(c);
+}
+
 static void on_ready(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
@@ -229,6 +315,10 @@ static void on_ready(struct conn *c)
 	if (upstream_connected(u, c))
 		came_up(u);
 	pool_of(c)->changed = true;
+	if (u->has_suspect)
+		each_suspect(u, c, copy_all);
+	/* what it was opened to succeed may go */
+	upstream_each(u, look_at_idle);
 }
 
 static void on_dirty(struct conn *c)
@@ -238,17 +328,21 @@ static void on_dirty(struct conn *c)
 	p->dirty[p->dirty_count++] = c;
 }
 
-static bool on_answer(struct conn *c, uint64_t flight, const struct response *r,
+static bool on_answer(struct conn *c, const struct sent *s, const struct response *r,
 		      uint64_t rtt_us)
 {
 	struct upstream *u = upstream_of(c);
 	const struct pool_options *o = &pool_of(c)->options;
+	bool awaited;
 
 	if (upstream_answered(u, rtt_us))
 		came_up(u);
-	if (!c->limit && u->habits.limit)
-		habits_answered(&u->habits, (unsigned)c->answers);
-	return flight && o->events->answer(o->arg, flight, r);
+	awaited = s->flight && o->events->answer(o->arg, s->flight, r);
+	if (s->is_hedge)
+		metric_inc(&u->context.metrics->hedges[awaited]);
+	if (u->has_suspect && !c->is_silent)
+		each_suspect(u, c, supersede);
+	return awaited;
 }
 
 static void on_slow(struct conn *c)
@@ -256,21 +350,57 @@ static void on_slow(struct conn *c)
 	pool_of(c)->changed = true;
 }
 
+static void on_late(struct conn *c, struct sent *s)
+{
+	struct pool *p = pool_of(c);
+
+	if (!s->is_told && p->hedge_credit >= 100 && tell_late(c, s, LATE_ANSWER))
+		p->hedge_credit -= 100;
+}
+
+static void on_doubt(struct conn *c)
+{
+	struct upstream *u = upstream_of(c);
+
+	log_line(LOG_DEBUG, "connection to %s is silent: another is tried beside it",
+		 u->label);
+	u->has_suspect = true;
+	if (conn_looks_forgetful(c))
+		health_be_careful(&u->health, now(pool_of(c)));
+	if (upstream_spare(u, c) || pool_of(c)->options.upstream_count > 1)
+		copy_all(c);
+	if (!upstream_spare(u, c))
+		(void)upstream_open(u); /* on_ready() then sends the copies */
+}
+
 static void on_silent(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
 	struct pool *p = pool_of(c);
-	const struct pool_options *o = &p->options;
 
 	went_down(u, upstream_silent(u));
-	if (c->state == CONN_READY)
-		upstream_retire(u, c);
-	for (struct sent *s = ids_oldest(c->ids), *next; s; s = next) {
-		next = ids_next(c->ids, s);
-		if (s->flight)
-			o->events->silent(o->arg, s->flight);
-	}
+	give_up(c);
 	p->changed = true;
+}
+
+static uint64_t on_idle(struct conn *c)
+{
+	return upstream_idle(upstream_of(c), c);
+}
+
+static void on_passed(struct conn *c)
+{
+	habits_limit_passed(&upstream_of(c)->habits);
+}
+
+/* A connection that ends has nothing to be flushed any more. */
+static void forget_dirty(struct pool *p, const struct conn *c)
+{
+	for (unsigned i = 0; c->is_dirty && i < p->dirty_count; i++)
+		if (p->dirty[i] == c) {
+			p->dirty[i] = p->dirty[--p->dirty_count];
+			return;
+		}
 }
 
 static void on_closed(struct conn *c, enum reason why, bool failed, const char *detail)
@@ -280,12 +410,12 @@ static void on_closed(struct conn *c, enum reason why, bool failed, const char *
 
 	log_line(LOG_DEBUG, "connection to %s closed: reason=%s: %s, %llu answers",
 		 u->label, reason_word(why), detail, (unsigned long long)c->answers);
+	forget_dirty(p, c);
 	list_remove(&c->node);
 	list_append(&p->closed, &c->node);
-	if (why == REASON_CLOSED_BUSY)
-		habits_hung_up(&u->habits, (unsigned)c->answers, now(p));
 	if (failed)
 		went_down(u, upstream_failed(u, why, detail));
+	upstream_ended(u, c, why);
 	p->changed = true;
 }
 
@@ -302,7 +432,11 @@ static const struct conn_events conn_events = {
     .dirty = on_dirty,
     .answer = on_answer,
     .slow = on_slow,
+    .late = on_late,
+    .doubt = on_doubt,
     .silent = on_silent,
+    .idle = on_idle,
+    .passed = on_passed,
     .closed = on_closed,
     .lost = on_lost,
 };
@@ -323,9 +457,8 @@ static void settle(struct pool *p)
 	p->changed = false;
 	if (changed)
 		p->options.events->change(p->options.arg);
-	for (unsigned i = 0; i < p->dirty_count; i++)
-		conn_flush(p->dirty[i]);
-	p->dirty_count = 0;
+	while (p->dirty_count > 0)
+		conn_flush(p->dirty[--p->dirty_count]);
 }
 
 void pool_flush(struct pool *p)
@@ -337,47 +470,135 @@ void pool_flush(struct pool *p)
 	free_closed(p);
 }
 
+/* ---- a network that changes ---- */
+
+static void distrust(struct conn *c)
+{
+	struct upstream *u = upstream_of(c);
+
+	if (c->state < CONN_READY) {
+		conn_drop(c, REASON_CLOSED_BY_US, "the network has changed");
+		return;
+	}
+	if (c->state != CONN_READY || c->is_suspect)
+		return;
+	c->is_suspect = true;
+	u->has_suspect = true;
+	if (ids_awaited_count(c->ids))
+		on_doubt(c);
+	else
+		conn_look_soon(c);
+}
+
+static void look_at_path(struct conn *c)
+{
+	if (conn_path_changed(c))
+		distrust(c);
+}
+
+void pool_network_changed(struct pool *p, bool slept)
+{
+	for (unsigned i = 0; i < p->options.upstream_count; i++) {
+		struct upstream *u = &p->upstreams[i];
+
+		health_forget_backoff(&u->health, now(p));
+		upstream_each(u, slept ? distrust : look_at_path);
+	}
+	if (p->down_count)
+		retry_due(p);
+	p->changed = true;
+}
+
+/* ---- the pool as a whole, made and ended ---- */
+
+/* Late answers of an upstream are of interest if something can be done about them. */
+static bool can_hedge(const struct pool_options *o, unsigned upstream)
+{
+	if (o->hedge != HEDGE_AUTO)
+		return o->hedge == HEDGE_ON;
+	for (unsigned i = 0; i < o->group_count; i++)
+		for (unsigned k = 0; o->groups[i].count > 1 && k < o->groups[i].count;
+		     k++)
+			if (o->groups[i].upstream[k] == upstream)
+				return true;
+	return false;
+}
+
+/* The same in each run, so that POLICY_SHARD sends a domain to the same place after a restart. */
+static uint64_t identity(const char *label)
+{
+	static const struct hash_key fixed = {1, 2};
+
+	return hash_bytes(&fixed, label, strlen(label));
+}
+
 static void init_upstream(struct pool *p, unsigned i)
 {
 	const struct pool_options *o = &p->options;
-	struct upstream *u = &p->upstreams[i];
-
-	u->owner = p;
-	u->label = o->upstreams[i].label;
-	u->logged = o->upstreams[i].logged;
-	u->context = (struct conn_context){
-	    .loop = o->loop,
-	    .random = o->random,
-	    .hash_key = o->hash_key,
-	    .events = &conn_events,
-	    .owner = u,
-	    .address = o->upstreams[i].address,
-	    .peer = o->upstreams[i].peer,
-	    .health = &u->health,
-	    .metrics = &o->metrics->upstream[i],
+	const struct pool_upstream *from = &o->upstreams[i];
+	const struct upstream_options u = {
+	    .owner = p,
+	    .label = from->label,
+	    .logged = from->logged,
+	    .weight = from->weight,
+	    .identity = identity(from->label),
 	    .idle_us = o->idle_us,
-	    .timeout_us = o->timeout_us,
+	    .keep_warm_us = o->keep_warm_us,
+	    .context =
+		{
+		    .loop = o->loop,
+		    .random = o->random,
+		    .hash_key = o->hash_key,
+		    .events = &conn_events,
+		    .address = from->address,
+		    .peer = from->peer,
+		    .metrics = &o->metrics->upstream[i],
+		    .hedges = can_hedge(o, i),
+		    .timeout_us = o->timeout_us,
+		},
 	};
-	upstream_init(u);
+
+	upstream_init(&p->upstreams[i], &u);
+}
+
+static void init_group(struct pool *p, unsigned i)
+{
+	const struct pool_group *from = &p->options.groups[i];
+	struct group *g = &p->groups[i];
+
+	g->policy = p->options.policy;
+	g->count = from->count;
+	for (unsigned k = 0; k < from->count; k++)
+		g->members[k] = &p->upstreams[from->upstream[k]];
 }
 
 int pool_new(struct pool **out, const struct pool_options *o)
 {
 	struct pool *p = calloc(1, sizeof *p);
 
-	if (!p)
+	if (p)
+		p->groups = calloc(o->group_count, sizeof *p->groups);
+	if (!p || !p->groups) {
+		free(p);
 		return -ENOMEM;
+	}
 	p->options = *o;
+	p->hedge_credit = 100;
 	list_init(&p->closed);
 	for (unsigned i = 0; i < o->upstream_count; i++)
 		init_upstream(p, i);
+	for (unsigned i = 0; i < o->group_count; i++)
+		init_group(p, i);
 	*out = p;
 	return 0;
 }
 
 void pool_warm(struct pool *p)
 {
-	(void)upstream_open(&p->upstreams[0]);
+	struct group *g = &p->groups[0];
+
+	for (unsigned i = 0; i < g->count && i < WARM_MAX; i++)
+		(void)upstream_open(g->members[i]);
 }
 
 void pool_free(struct pool *p)
@@ -387,8 +608,7 @@ void pool_free(struct pool *p)
 	timer_stop(p->options.loop, &p->retry);
 	free_closed(p);
 	for (unsigned i = 0; i < p->options.upstream_count; i++)
-		while (!list_empty(&p->upstreams[i].conns))
-			conn_free(
-			    list_entry(p->upstreams[i].conns.next, struct conn, node));
+		upstream_free(&p->upstreams[i]);
+	free(p->groups);
 	free(p);
 }

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "base/metric.h"
+#include "base/policy.h"
 #include "dns/query.h"
 #include "dns/response.h"
 #include "net/loop.h"
@@ -23,6 +24,9 @@ struct pool_events {
 	/* The connection that carries FLIGHT has fallen silent. It is still listened to,
 	 * but that copy is not to be counted on: lost() will not be told of it. */
 	void (*silent)(void *arg, uint64_t flight);
+	/* FLIGHT takes long: pool_send_copy(), called from here, would help. Returns true if
+	 * that was sent. */
+	bool (*late)(void *arg, uint64_t flight);
 	/* Something changed: what was told POOL_WAIT should be sent again. */
 	void (*change)(void *arg);
 };
@@ -32,20 +36,38 @@ struct pool_upstream {
 	const char *label; /* canonical spelling, for logs */
 	const struct address *address;
 	struct tls_peer *peer;
+	unsigned weight; /* from 1; for POLICY_WEIGHTED */
 	/* The failure (enum reason) that the log knows of. Shared by all workers, so that
 	 * each change is logged once. */
 	atomic_int *logged;
 };
+
+/* Upstreams that serve the same names, in order of preference. */
+struct pool_group {
+	unsigned count; /* from 1 */
+	uint8_t upstream[UPSTREAMS_MAX];
+};
+
+/* A group for each route, and one for all other names. */
+#define POOL_GROUPS_MAX 65
 
 struct pool_options {
 	struct loop *loop;
 	struct random *random;
 	const struct hash_key *hash_key;
 	struct metrics *metrics;
-	unsigned upstream_count; /* 1 to UPSTREAMS_MAX, in order of preference */
+	unsigned upstream_count; /* 1 to UPSTREAMS_MAX */
 	struct pool_upstream upstreams[UPSTREAMS_MAX];
+	unsigned
+	    group_count; /* 1 to POOL_GROUPS_MAX; the first is that of all other names */
+	const struct pool_group *groups; /* only read by pool_new() */
+	enum policy policy;
+	unsigned race; /* POLICY_RACE: upstreams asked at once */
+	enum hedge hedge;
 	uint64_t
-	    idle_us; /* an upstream connection without queries is closed after this */
+	    idle_us; /* an upstream connection is closed when it was not used for so long */
+	uint64_t
+	    keep_warm_us; /* unless clients have been active for as long as this; 0: never */
 	uint64_t timeout_us; /* no answer is awaited for longer */
 	const struct pool_events *events;
 	void *arg; /* of events */
@@ -53,8 +75,12 @@ struct pool_options {
 
 int pool_new(struct pool **out, const struct pool_options *o);
 
-/* Opens a connection to the first upstream, so that the first query finds one. */
+/* Opens connections to the first upstreams, so that the first query finds one. */
 void pool_warm(struct pool *p);
+
+/* The network has changed, or (SLEPT) the machine was asleep: what failed is tried again at once,
+ * and connections that may be dead by it are replaced. */
+void pool_network_changed(struct pool *p, bool slept);
 
 /* Closes all connections; reports nothing. */
 void pool_free(struct pool *p);
@@ -65,20 +91,33 @@ enum pool_verdict {
 	POOL_FAILED /* no upstream can be had in time: *why and *text say why */
 };
 
+/* A query to be sent. */
+struct pool_ask {
+	const struct query *query;
+	uint64_t flight;   /* not 0 */
+	uint64_t question; /* pool_question_hash() */
+	uint64_t
+	    domain; /* for POLICY_SHARD: a hash of the registrable domain, the same in each run */
+	unsigned group;
+};
+
 /*
- * Sends Q for FLIGHT (not 0) on the best connection there is. It is willing to wait for
- * an upstream that is backing off until UNTIL_US. QUESTION is pool_question_hash(). *TEXT
- * starts with the reason's word, and is good until the next call.
+ * Sends A on the best connections there are; *COPIES is how many that were. It is willing to wait
+ * for an upstream that is backing off until UNTIL_US. *TEXT starts with the reason's word, and is
+ * good until the next call.
  */
-enum pool_verdict pool_send(struct pool *p, const struct query *q, uint64_t flight,
-			    uint64_t question, uint64_t until_us, enum reason *why,
-			    const char **text);
+enum pool_verdict pool_send(struct pool *p, const struct pool_ask *a, uint64_t until_us,
+			    unsigned *copies, enum reason *why, const char **text);
+
+/* From within late(): sends one more copy of A, where the first is not. Returns false if there is
+ * no connection for it. */
+bool pool_send_copy(struct pool *p, const struct pool_ask *a);
 
 /* The hash by which answers are matched, of a question's key (question_key()). */
 uint64_t pool_question_hash(const struct pool *p, const uint8_t *key, size_t len);
 
-/* False when every upstream is DOWN. */
-bool pool_is_usable(const struct pool *p);
+/* False when every upstream of the group is DOWN. */
+bool pool_is_usable(const struct pool *p, unsigned group);
 
 /* Tells of changes, and writes what this round has queued: one record for each
  * connection. Call at the end of each round. */

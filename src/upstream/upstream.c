@@ -5,13 +5,36 @@
 
 #include "base/log.h"
 
+/* A server that closes a connection after so many queries does it at once. */
+#define LINGER_MIN_US 100000
+
+/* An idle connection is closed at least so long, and a round trip, before the upstream would. */
+#define MARGIN_MIN_US 50000
+
+/* An idle connection whose time is over and that has no successor is looked at so often. */
+#define LOOK_US 1000000
+
+/* A server that closes what nobody has used yet is not dialled more often than this. */
+#define WARM_GAP_US 1000000
+
 static uint64_t now(const struct upstream *u)
 {
 	return loop_now(u->context.loop);
 }
 
-void upstream_init(struct upstream *u)
+void upstream_init(struct upstream *u, const struct upstream_options *o)
 {
+	*u = (struct upstream){.owner = o->owner,
+			       .label = o->label,
+			       .logged = o->logged,
+			       .weight = o->weight,
+			       .identity = o->identity,
+			       .idle_us = o->idle_us,
+			       .keep_warm_us = o->keep_warm_us,
+			       .context = o->context};
+	u->context.owner = u;
+	u->context.health = &u->health;
+	u->used_us = u->heard_us = loop_now(o->context.loop);
 	list_init(&u->conns);
 	metric_set(&u->context.metrics->up, 1);
 }
@@ -41,6 +64,14 @@ struct conn *upstream_find(struct upstream *u, bool (*fits)(const struct conn *c
 	return NULL;
 }
 
+void upstream_each(struct upstream *u, void (*fn)(struct conn *c))
+{
+	for (struct list *l = u->conns.next, *next; l != &u->conns; l = next) {
+		next = l->next;
+		fn(list_entry(l, struct conn, node));
+	}
+}
+
 static bool is_dialling(const struct conn *c)
 {
 	return c->state < CONN_READY;
@@ -51,54 +82,208 @@ static bool is_draining(const struct conn *c)
 	return c->state == CONN_DRAINING;
 }
 
+/* Connections that take queries, or will. */
+static unsigned count_active(const struct upstream *u)
+{
+	unsigned n = 0;
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		n += c->state <= CONN_READY && !conn_is_used_up(c);
+	}
+	return n;
+}
+
+/* One dial at a time, and few connections; more only where each lasts for few queries. */
+static bool may_open(struct upstream *u, unsigned dialling)
+{
+	bool limited = u->habits.limit && !u->health.down;
+
+	return dialling < (limited ? UPSTREAM_DIALS_MAX : 1) &&
+	       count_active(u) < (limited ? UPSTREAM_LIMITED_MAX : UPSTREAM_ACTIVE_MAX) &&
+	       count(u, CONN_CONNECTING, CONN_DRAINING) < UPSTREAM_CONNS_MAX &&
+	       health_may_dial(&u->health, now(u));
+}
+
 struct conn *upstream_open(struct upstream *u)
 {
-	struct conn *c = upstream_find(u, is_dialling);
+	unsigned dialling = count(u, CONN_CONNECTING, CONN_HANDSHAKING);
+	struct conn *c;
 
-	if (c)
-		return c;
-	if (!health_may_dial(&u->health, now(u)) ||
-	    count(u, CONN_CONNECTING, CONN_READY) >= UPSTREAM_ACTIVE_MAX)
-		return NULL;
+	if (!may_open(u, dialling))
+		return dialling ? upstream_find(u, is_dialling) : NULL;
 	c = conn_new(&u->context);
 	if (!c)
 		return NULL;
-	c->limit = habits_limit(&u->habits, now(u));
+	c->limit = u->habits.limit;
 	list_append(&u->conns, &c->node);
 	conn_dial(c);
 	return c->state == CONN_CLOSED ? NULL : c;
 }
 
-void upstream_retire(struct upstream *u, struct conn *c)
+void upstream_retire(struct upstream *u, struct conn *c, uint64_t linger_us)
 {
 	while (count(u, CONN_DRAINING, CONN_DRAINING) >= UPSTREAM_DRAINING_MAX)
 		conn_drop(upstream_find(u, is_draining), REASON_READ_TIMEOUT,
 			  "silent for too long");
-	conn_retire(c);
+	conn_retire(c, linger_us);
 }
 
-/* A connection other than C that takes queries, or soon will. */
-static bool has_spare(const struct upstream *u, const struct conn *c)
+struct conn *upstream_spare(struct upstream *u, const struct conn *c)
 {
 	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
-		const struct conn *other = list_entry(l, struct conn, node);
+		struct conn *other = list_entry(l, struct conn, node);
 
-		if (other != c && (is_dialling(other) || conn_has_room(other)))
-			return true;
+		if (other != c && conn_is_good(other))
+			return other;
 	}
-	return false;
+	return NULL;
+}
+
+/* ---- habits ---- */
+
+/* A connection that has had its queries is watched for so long: the upstream's close follows its
+ * last answer. */
+static uint64_t linger(const struct upstream *u)
+{
+	return habits_doubt_limit(&u->habits, now(u)) ? LINGER_MIN_US + u->health.rtt_us
+						      : 0;
+}
+
+static bool is_lingering(const struct conn *c)
+{
+	return is_draining(c) && !ids_awaited_count(c->ids);
+}
+
+/* C has had its queries. Those that drain are not dropped for it: it then waits for its turn. */
+static void use_up(struct upstream *u, struct conn *c)
+{
+	struct conn *lingering = upstream_find(u, is_lingering);
+
+	if (count(u, CONN_DRAINING, CONN_DRAINING) >= UPSTREAM_DRAINING_MAX) {
+		if (!lingering)
+			return;
+		conn_drop(lingering, REASON_CLOSED_BY_US, "retired");
+	}
+	conn_retire(c, linger(u));
+}
+
+static void used_with_habits(struct upstream *u, struct conn *c)
+{
+	if (conn_is_used_up(c))
+		use_up(u, c);
+	if (!upstream_spare(u, c) && !upstream_find(u, is_dialling))
+		(void)upstream_open(u);
 }
 
 void upstream_used(struct upstream *u, struct conn *c)
 {
-	if (!habits_want_spare(&u->habits, now(u)))
+	u->used_us = now(u);
+	if (habits_want_spare(&u->habits, u->used_us))
+		used_with_habits(u, c);
+}
+
+/* Clients are active, as far as this upstream is concerned. */
+static bool is_warm(const struct upstream *u)
+{
+	return now(u) < u->used_us + u->keep_warm_us;
+}
+
+/* When the upstream will close C, on which nothing is out; HEALTH_NEVER: not known. */
+static uint64_t upstreams_end(struct upstream *u, const struct conn *c)
+{
+	uint64_t idle = c->idle_us ? c->idle_us : habits_idle(&u->habits, now(u));
+
+	return idle ? c->idle_since_us + idle : HEALTH_NEVER;
+}
+
+/* So much before that we close it: a query that is on its way then must not meet the close. */
+static uint64_t margin(const struct upstream *u, const struct conn *c, uint64_t end)
+{
+	uint64_t idle = end - c->idle_since_us, rtt = u->health.rtt_us + MARGIN_MIN_US;
+	uint64_t m = rtt > idle / 8 ? rtt : idle / 8;
+
+	return m < idle / 2 ? m : idle / 2;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Of several, one is kept ready; two if the upstream hangs up. */
+static bool is_needed(struct upstream *u, const struct conn *c)
+{
+	return is_warm(u) && (habits_want_spare(&u->habits, now(u)) ||
+			      upstream_find(u, conn_has_room) == c);
+}
+
+uint64_t upstream_idle(struct upstream *u, struct conn *c)
+{
+	uint64_t theirs = upstreams_end(u, c);
+	uint64_t early = theirs - (theirs == HEALTH_NEVER ? 0 : margin(u, c, theirs));
+	uint64_t ours = c->idle_since_us + u->idle_us;
+
+	if (!is_needed(u, c))
+		return c->is_suspect ? 0 : sooner(ours, early);
+	if (!c->is_suspect && now(u) < early)
+		return sooner(early, later(ours, u->used_us + u->keep_warm_us));
+	if (upstream_spare(u, c))
+		return 0;
+	(void)upstream_open(u); /* then asked again */
+	return later(sooner(theirs, now(u) + LOOK_US), now(u) + MARGIN_MIN_US);
+}
+
+/* What the upstream's own end of C tells of its habits. */
+static void learn(struct upstream *u, const struct conn *c, enum reason why)
+{
+	uint64_t idle = now(u) - c->idle_since_us;
+
+	if (why == REASON_CLOSED_BUSY)
+		habits_hung_up(&u->habits, (unsigned)c->answers, now(u));
+	else if (why == REASON_CLOSED_IDLE && c->limit && c->queries >= c->limit)
+		habits_limit_met(&u->habits, now(u));
+	else if (why == REASON_CLOSED_IDLE && idle < LINGER_MIN_US)
+		habits_hung_up(&u->habits, (unsigned)c->answers, now(u));
+	else if (why == REASON_CLOSED_IDLE)
+		habits_closed_idle(&u->habits, idle, now(u));
+}
+
+static void keep_warm(void *arg)
+{
+	struct upstream *u = arg;
+
+	if (!is_warm(u) || u->health.down || upstream_find(u, conn_has_room))
 		return;
-	/* those that drain already are not dropped for this: C then waits for its turn */
-	if (c->limit && c->queries >= c->limit &&
-	    count(u, CONN_DRAINING, CONN_DRAINING) < UPSTREAM_DRAINING_MAX)
-		conn_retire(c);
-	if (!has_spare(u, c))
+	if (now(u) >= u->warmed_us + WARM_GAP_US) {
+		u->warmed_us = now(u);
 		(void)upstream_open(u);
+	} else {
+		(void)timer_set(u->context.loop, &u->warm, u->warmed_us + WARM_GAP_US,
+				keep_warm, u);
+	}
+}
+
+void upstream_ended(struct upstream *u, const struct conn *c, enum reason why)
+{
+	learn(u, c, why);
+	metric_set(&u->context.metrics->learnt_idle, u->habits.idle_us);
+	metric_set(&u->context.metrics->learnt_limit, u->habits.limit);
+	if (why != REASON_CLOSED_BY_US)
+		keep_warm(u);
+}
+
+void upstream_free(struct upstream *u)
+{
+	timer_stop(u->context.loop, &u->warm);
+	while (!list_empty(&u->conns))
+		conn_free(list_entry(u->conns.next, struct conn, node));
 }
 
 /* ---- health ---- */
@@ -141,8 +326,12 @@ bool upstream_connected(struct upstream *u, const struct conn *c)
 
 bool upstream_answered(struct upstream *u, uint64_t rtt_us)
 {
+	struct upstream_metrics *m = u->context.metrics;
 	bool is_back = health_answered(&u->health, rtt_us);
 
+	u->heard_us = now(u);
+	metric_set(&m->rtt_p50, u->health.p50_us);
+	metric_set(&m->rtt_p95, u->health.p95_us);
 	if (is_back)
 		say_up(u);
 	return is_back;

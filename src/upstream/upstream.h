@@ -7,30 +7,56 @@
 #include "upstream/conn.h"
 #include "upstream/habits.h"
 
-/* Connections that take queries or will: the second is for when the first is full; more
+/* Connections that take queries or will: the second is for when the first is full or silent; more
  * would only divide the batches. */
 #define UPSTREAM_ACTIVE_MAX 2
+/* The same, and those of them that are on their way, where each takes so few queries that one
+ * cannot be had as fast as one is used up. */
+#define UPSTREAM_LIMITED_MAX 8
+#define UPSTREAM_DIALS_MAX 4
 /* Silent ones that are still listened to. Each can hold a query for its whole time. */
 #define UPSTREAM_DRAINING_MAX 4
-#define UPSTREAM_CONNS_MAX (UPSTREAM_ACTIVE_MAX + UPSTREAM_DRAINING_MAX)
+#define UPSTREAM_CONNS_MAX (UPSTREAM_LIMITED_MAX + UPSTREAM_DRAINING_MAX)
 
 /* "word: label: detail: remedy", as EDE text and in logs. */
 #define UPSTREAM_FAILURE_MAX 384
 
-/* Owner, label, logged and context are set by the owner before upstream_init(). */
-struct upstream {
+/* What the owner sets before upstream_init(). */
+struct upstream_options {
 	void *owner;
 	const char *label; /* canonical spelling */
-	atomic_int
-	    *logged; /* the failure (enum reason) that the log knows of; all workers' */
+	/* The failure (enum reason) that the log knows of; all workers'. */
+	atomic_int *logged;
+	unsigned weight;   /* from 1 */
+	uint64_t identity; /* the same in each run */
+	uint64_t idle_us;  /* a connection is closed after this long without a query */
+	/* One is kept ready for this long after the last query; 0: not. */
+	uint64_t keep_warm_us;
+	struct conn_context context;
+};
+
+struct upstream {
+	void *owner;
+	const char *label;
+	atomic_int *logged;
+	unsigned weight;
+	uint64_t identity, idle_us, keep_warm_us;
 	struct conn_context context;
 	struct health health;
 	struct habits habits;
-	struct list conns;		    /* in the order they were opened */
+	struct list conns;  /* in the order they were opened */
+	bool has_suspect;   /* a connection is suspect, or was just now */
+	uint64_t used_us;   /* the last query, or the start */
+	uint64_t heard_us;  /* the last answer, or the start */
+	uint64_t warmed_us; /* when a connection was last opened to be kept ready */
+	struct timer warm;  /* when the next one may be */
 	char failure[UPSTREAM_FAILURE_MAX]; /* the last one */
 };
 
-void upstream_init(struct upstream *u);
+void upstream_init(struct upstream *u, const struct upstream_options *o);
+
+/* Frees its connections; reports nothing. */
+void upstream_free(struct upstream *u);
 
 /* The upstream of a connection. */
 static inline struct upstream *upstream_of(const struct conn *c)
@@ -41,16 +67,29 @@ static inline struct upstream *upstream_of(const struct conn *c)
 /* The first connection that FITS; NULL: there is none. */
 struct conn *upstream_find(struct upstream *u, bool (*fits)(const struct conn *c));
 
+/* Calls FN for each connection that is not CLOSED; FN may end that one. */
+void upstream_each(struct upstream *u, void (*fn)(struct conn *c));
+
 /* Sees to it that a connection is being made, if one may be. Returns it; NULL: none is.
  */
 struct conn *upstream_open(struct upstream *u);
 
 /* C takes no more queries; if too many such are kept, the oldest is dropped. */
-void upstream_retire(struct upstream *u, struct conn *c);
+void upstream_retire(struct upstream *u, struct conn *c, uint64_t linger_us);
+
+/* A good connection other than C; NULL: there is none. */
+struct conn *upstream_spare(struct upstream *u, const struct conn *c);
 
 /* A query was given to C. Retires C if it is to get no more, and sees to it that another is ready
  * if the upstream is known to hang up. */
 void upstream_used(struct upstream *u, struct conn *c);
+
+/* When C, on which nothing is out, is to be looked at again; the past: it is to be closed. Before
+ * the upstream closes it, its successor is opened. */
+uint64_t upstream_idle(struct upstream *u, struct conn *c);
+
+/* C has ended, and why: what is learnt from it. If there was use for it, another is opened. */
+void upstream_ended(struct upstream *u, const struct conn *c, enum reason why);
 
 /* What has happened, for its health and the log. The first two return true if that ended
  * DOWN, the others if it was UP before. */

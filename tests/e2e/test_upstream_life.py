@@ -194,7 +194,7 @@ def test_keepalive_value_of_upstream_is_obeyed(served):
 
 def test_idle_connection_is_closed_by_us(start_upstream, start_dotgate):
     up = start_upstream()
-    gate = start_dotgate(up, options=["--upstream-idle-timeout", "1s"])
+    gate = start_dotgate(up, options=["--upstream-idle-timeout", "1s", "--keep-warm", "0"])
     gate.ask("i.example.test")
     time.sleep(2.5)
     assert up.connections[0].ended and up.connections[0].clean_end

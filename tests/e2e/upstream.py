@@ -408,9 +408,9 @@ class Upstream:
         return [q.name.lower() for q in self.queries]
 
     def end_connections(self, how=Connection.close):
-        """Ends those that are open, as how: Connection.close or Connection.reset."""
+        """Ends those that have shaken hands, as how: Connection.close or Connection.reset."""
         for conn in list(self.connections):
-            if not conn.ended:
+            if conn.ready and not conn.ended:
                 try:
                     how(conn)
                 except (Gone, OSError):

@@ -77,6 +77,7 @@ static struct world {
 	struct proxy *proxy;
 	struct cache *cache;
 	struct pool *pool;
+	bool path_changed;
 } * world;
 
 static struct connection *connection(unsigned number)
@@ -170,6 +171,13 @@ int socket_connect_result(int fd)
 	struct server *s = &world->servers[connection(number_of(fd))->server];
 
 	return s->dial == DIAL_REFUSES ? -ECONNREFUSED : 0;
+}
+
+bool socket_path_changed(int fd, const struct address *a)
+{
+	(void)fd;
+	(void)a;
+	return world->path_changed;
 }
 
 void socket_close(int fd)
@@ -708,8 +716,10 @@ void world_abort(void)
 	proxy_abort(world->proxy);
 }
 
-static void make(unsigned upstreams, size_t cache_size)
+void world_make(const struct world_plan *plan)
 {
+	unsigned upstreams = plan->upstreams;
+	struct pool_group all = {.count = upstreams};
 	struct proxy_options proxy = {
 	    .timeout_us = 5 * WORLD_S,
 	    .stale_after_us = 1800 * WORLD_MS,
@@ -717,6 +727,12 @@ static void make(unsigned upstreams, size_t cache_size)
 		.limits = {.ttl_max = 86400, .negative_ttl_max = 3600, .failure_ttl = 5},
 		.serve_stale = 86400}};
 	struct pool_options pool = {.upstream_count = upstreams,
+				    .group_count = 1,
+				    .groups = &all,
+				    .policy = plan->policy,
+				    .race = plan->race,
+				    .hedge = plan->hedge,
+				    .keep_warm_us = plan->keep_warm_us,
 				    .idle_us = 10 * WORLD_S,
 				    .timeout_us = 5 * WORLD_S,
 				    .events = &query_events};
@@ -724,7 +740,7 @@ static void make(unsigned upstreams, size_t cache_size)
 	world = calloc(1, sizeof *world);
 	assert(world);
 	world->loop.now = 1000 * WORLD_S;
-	if (cache_size && cache_new(&proxy.recall.cache, cache_size) < 0)
+	if (plan->cached && cache_new(&proxy.recall.cache, 1 << 20) < 0)
 		abort();
 	world->cache = proxy.recall.cache;
 	random_init(&world->random);
@@ -741,6 +757,8 @@ static void make(unsigned upstreams, size_t cache_size)
 		pool.upstreams[i].label = i ? "tls://second" : "tls://first";
 		pool.upstreams[i].address = &world->addresses[i];
 		pool.upstreams[i].logged = &world->logged[i];
+		pool.upstreams[i].weight = 1;
+		all.upstream[i] = (uint8_t)i;
 	}
 	if (proxy_new(&world->proxy, &proxy) < 0)
 		abort();
@@ -753,12 +771,29 @@ static void make(unsigned upstreams, size_t cache_size)
 
 void world_new(unsigned upstreams)
 {
-	make(upstreams, 0);
+	world_make(&(struct world_plan){
+	    .upstreams = upstreams, .policy = POLICY_ORDERED, .hedge = HEDGE_OFF});
 }
 
 void world_new_cached(unsigned upstreams)
 {
-	make(upstreams, 1 << 20);
+	world_make(&(struct world_plan){.upstreams = upstreams,
+					.policy = POLICY_ORDERED,
+					.hedge = HEDGE_OFF,
+					.cached = true});
+}
+
+void world_warm(void)
+{
+	pool_warm(world->pool);
+}
+
+void world_change_network(bool path, bool slept)
+{
+	world->path_changed = path;
+	pool_network_changed(world->pool, slept);
+	world_settle();
+	world->path_changed = false;
 }
 
 void world_free(void)

@@ -8,6 +8,7 @@
 
 #include "base/metric.h"
 #include "base/reason.h"
+#include "upstream/pool.h"
 
 /*
  * The real proxy and upstream rooms run against a fake front and a fake net layer (loop,
@@ -57,13 +58,32 @@ struct told {
 	size_t len;
 };
 
-/* A world with UPSTREAMS servers, all accepting. QUERY_TIMEOUT 5 s, idle 10 s. */
+/* Worlds differ in this. */
+struct world_plan {
+	unsigned upstreams;
+	enum policy policy;
+	unsigned race;
+	enum hedge hedge;
+	uint64_t keep_warm_us;
+	bool cached;
+};
+
+void world_make(const struct world_plan *plan);
+
+/* A world with UPSTREAMS servers, all accepting, asked in their order, without hedges. QUERY_TIMEOUT
+ * 5 s, idle 10 s, never kept warm. */
 void world_new(unsigned upstreams);
 
 /* The same, with a cache of 1 MiB: ttl-max 1 d, negative-ttl-max 1 h, failure-ttl 5 s,
  * serve-stale 1 d, stale-after 1.8 s. */
 void world_new_cached(unsigned upstreams);
 void world_free(void);
+
+/* What the worker does in its first round. */
+void world_warm(void);
+
+/* The network has changed: PATH says whether that concerns the connections. Or it has SLEPT. */
+void world_change_network(bool path, bool slept);
 
 struct server *world_server(unsigned i);
 struct metrics *world_metrics(void);

@@ -82,6 +82,9 @@ static void check_printed(const char *line)
 	"tcp-clients              16384\n"                                               \
 	"tcp-clients-per-address  8192\n"                                                \
 	"upstream-idle-timeout    10s\n"                                                 \
+	"keep-warm                5m\n"                                                  \
+	"policy                   fastest\n"                                             \
+	"hedge                    auto\n"                                                \
 	"drain-timeout            5s\n"                                                  \
 	"cache-size               64M\n"                                                 \
 	"ttl-min                  0s\n"                                                  \

@@ -260,7 +260,10 @@ static void test_bad_parameters(void **state)
 	(void)state;
 	check_refuses("1.1.1.1 pins=x", 8,
 		      "unknown parameter 'pins': did you mean 'pin'?");
-	check_refuses("1.1.1.1 weight=2", 8, "unknown parameter 'weight'");
+	check_refuses("1.1.1.1 wheight=2", 8, "unknown parameter 'wheight'");
+	check_refuses("1.1.1.1 weight=0", 15, "weight is a number from 1 to 1000");
+	check_refuses("1.1.1.1 weight=1001", 15, "weight is a number from 1 to 1000");
+	check_refuses("1.1.1.1 weight=2x", 15, "weight is a number from 1 to 1000");
 	check_refuses("1.1.1.1 auth", 8, "auth= needs a value");
 	check_refuses("1.1.1.1 auth=", 8, "auth= needs a value");
 	check_refuses("1.1.1.1 auth=tls", 13, "auth is name, pin or none, not 'tls'");

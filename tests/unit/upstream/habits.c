@@ -1,4 +1,4 @@
-/* habits: what is learnt from ends that agree, and how it is forgotten. */
+/* habits: what is supposed, proven, learnt from ends that agree, and forgotten. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,75 +10,130 @@
 
 #define S UINT64_C(1000000)
 
-static void test_nothing_is_known_at_first(void **state)
+static void nothing_is_known_at_first(void **state)
 {
 	struct habits h = {0};
 
 	(void)state;
-	assert_int_equal(habits_limit(&h, 5 * S), 0);
+	assert_int_equal(h.limit, 0);
+	assert_int_equal(habits_idle(&h, 5 * S), 0);
 	assert_false(habits_want_spare(&h, 5 * S));
+	assert_false(habits_doubt_limit(&h, 5 * S));
 }
 
-static void test_one_end_wants_a_spare_for_a_minute(void **state)
+static void one_end_is_supposed_to_be_a_limit(void **state)
 {
 	struct habits h = {0};
 
 	(void)state;
 	habits_hung_up(&h, 100, 5 * S);
-	assert_int_equal(habits_limit(&h, 6 * S), 0);
+	assert_int_equal(h.limit, 100);
+	assert_true(habits_doubt_limit(&h, 5 * S));
+	assert_true(habits_want_spare(&h, 6 * S));
+}
+
+static void a_limit_that_is_passed_is_none(void **state)
+{
+	struct habits h = {0};
+
+	(void)state;
+	habits_hung_up(&h, 100, 5 * S);
+	habits_limit_passed(&h);
+	assert_int_equal(h.limit, 0);
+	/* but it has hung up once, and may again */
 	assert_true(habits_want_spare(&h, 64 * S));
 	assert_false(habits_want_spare(&h, 65 * S));
 }
 
-static void test_two_that_agree_are_a_limit(void **state)
+static void a_proven_limit_is_doubted_each_minute(void **state)
 {
 	struct habits h = {0};
 
 	(void)state;
 	habits_hung_up(&h, 100, 1 * S);
-	habits_hung_up(&h, 99, 2 * S);
-	assert_int_equal(habits_limit(&h, 2 * S), 0);
-	habits_hung_up(&h, 99, 3 * S);
-	assert_int_equal(habits_limit(&h, 3 * S), 99);
+	habits_limit_met(&h, 2 * S);
+	assert_false(habits_doubt_limit(&h, 61 * S));
+	assert_true(habits_doubt_limit(&h, 62 * S));
+	habits_limit_met(&h, 62 * S);
+	assert_false(habits_doubt_limit(&h, 63 * S));
 	assert_true(habits_want_spare(&h, 1000 * S));
 }
 
-static void test_a_single_answer_is_no_rule(void **state)
+static void another_number_is_another_limit(void **state)
 {
 	struct habits h = {0};
 
 	(void)state;
-	for (unsigned i = 0; i < 5; i++)
-		habits_hung_up(&h, 1, i * S);
-	for (unsigned i = 0; i < 5; i++)
-		habits_hung_up(&h, 0, i * S);
-	assert_int_equal(habits_limit(&h, 5 * S), 0);
+	habits_hung_up(&h, 100, 1 * S);
+	habits_limit_met(&h, 2 * S);
+	habits_hung_up(&h, 100, 3 * S); /* the same again says nothing new */
+	assert_false(habits_doubt_limit(&h, 3 * S));
+	habits_hung_up(&h, 40, 3 * S);
+	assert_int_equal(h.limit, 40);
+	assert_true(habits_doubt_limit(&h, 3 * S));
 }
 
-static void test_it_is_put_to_the_test_each_minute(void **state)
+static void a_single_answer_is_no_rule(void **state)
 {
 	struct habits h = {0};
 
 	(void)state;
-	habits_hung_up(&h, 50, 1 * S);
-	habits_hung_up(&h, 50, 1 * S);
-	assert_int_equal(habits_limit(&h, 60 * S), 50);
-	assert_int_equal(habits_limit(&h, 61 * S), 0); /* one only */
-	assert_int_equal(habits_limit(&h, 61 * S), 50);
-	habits_answered(&h, 50);
-	assert_int_equal(habits_limit(&h, 62 * S), 50);
-	habits_answered(&h, 51);
-	assert_int_equal(habits_limit(&h, 62 * S), 0);
+	habits_hung_up(&h, 1, 1 * S);
+	habits_hung_up(&h, 0, 2 * S);
+	assert_int_equal(h.limit, 0);
+}
+
+static void two_idle_ends_that_agree_are_a_rule(void **state)
+{
+	struct habits h = {0};
+
+	(void)state;
+	habits_closed_idle(&h, 8 * S, 10 * S);
+	assert_int_equal(habits_idle(&h, 10 * S), 0);
+	habits_closed_idle(&h, 3 * S, 20 * S); /* a restart */
+	assert_int_equal(habits_idle(&h, 20 * S), 0);
+	habits_closed_idle(&h, 8 * S, 30 * S);
+	habits_closed_idle(&h, 8 * S + 200000, 40 * S);
+	assert_int_equal(habits_idle(&h, 40 * S), 8 * S);
+}
+
+static void a_close_without_a_pause_is_no_idle_time(void **state)
+{
+	struct habits h = {0};
+
+	(void)state;
+	habits_closed_idle(&h, 1000, 10 * S);
+	habits_closed_idle(&h, 1000, 20 * S);
+	assert_int_equal(habits_idle(&h, 20 * S), 0);
+}
+
+static void an_idle_time_is_tried_longer_after_ten_minutes(void **state)
+{
+	struct habits h = {0};
+
+	(void)state;
+	habits_closed_idle(&h, 8 * S, 0);
+	habits_closed_idle(&h, 8 * S, 0);
+	assert_int_equal(habits_idle(&h, 599 * S), 8 * S);
+	assert_int_equal(habits_idle(&h, 600 * S), 10 * S);
+	assert_int_equal(habits_idle(&h, 601 * S), 10 * S);
+	/* it does not hold: back to what it is */
+	habits_closed_idle(&h, 8 * S, 700 * S);
+	assert_int_equal(habits_idle(&h, 701 * S), 8 * S);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_nothing_is_known_at_first),
-	    cmocka_unit_test(test_one_end_wants_a_spare_for_a_minute),
-	    cmocka_unit_test(test_two_that_agree_are_a_limit),
-	    cmocka_unit_test(test_a_single_answer_is_no_rule),
-	    cmocka_unit_test(test_it_is_put_to_the_test_each_minute),
+	    cmocka_unit_test(nothing_is_known_at_first),
+	    cmocka_unit_test(one_end_is_supposed_to_be_a_limit),
+	    cmocka_unit_test(a_limit_that_is_passed_is_none),
+	    cmocka_unit_test(a_proven_limit_is_doubted_each_minute),
+	    cmocka_unit_test(another_number_is_another_limit),
+	    cmocka_unit_test(a_single_answer_is_no_rule),
+	    cmocka_unit_test(two_idle_ends_that_agree_are_a_rule),
+	    cmocka_unit_test(a_close_without_a_pause_is_no_idle_time),
+	    cmocka_unit_test(an_idle_time_is_tried_longer_after_ten_minutes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

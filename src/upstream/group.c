@@ -1,0 +1,166 @@
+/* group: the members in order of preference, and what they have to offer. */
+#include "upstream/group.h"
+
+/* A slower member is asked so often, while there are queries: enough to notice that it has become
+ * the faster one, and next to nothing. */
+#define PROBE_US 30000000
+/* One of which nothing is known is asked soon after the start. */
+#define FIRST_PROBE_US 1000000
+
+static uint64_t now(const struct group *g)
+{
+	return loop_now(g->members[0]->context.loop);
+}
+
+static void put_in_order(struct group *g, uint64_t domain)
+{
+	struct candidate c[UPSTREAMS_MAX];
+
+	if (g->count == 1)
+		return; /* order[] is all 0 */
+	for (unsigned i = 0; i < g->count; i++) {
+		const struct upstream *u = g->members[i];
+
+		c[i] = (struct candidate){.down = u->health.down,
+					  .latency_us = u->health.rtt_us,
+					  .failures = u->health.failures,
+					  .weight = u->weight,
+					  .identity = u->identity};
+	}
+	policy_order(g->policy, &g->memory, c, g->count, domain, now(g),
+		     g->members[0]->context.random, g->order);
+}
+
+static struct upstream *member(const struct group *g, unsigned place)
+{
+	return g->members[g->order[place]];
+}
+
+struct conn *group_choose(struct group *g, uint64_t domain, bool *soon)
+{
+	struct conn *doubtful = NULL;
+
+	*soon = false;
+	put_in_order(g, domain);
+	for (unsigned i = 0; i < g->count; i++) {
+		struct upstream *u = member(g, i);
+		struct conn *c;
+
+		if (u->health.down)
+			break; /* as are those behind it */
+		c = upstream_find(u, conn_is_good);
+		if (c)
+			return c;
+		if (!doubtful)
+			doubtful = upstream_find(u, conn_has_room);
+		if (*soon)
+			continue;
+		c = upstream_open(u);
+		*soon = c && !c->is_slow;
+	}
+	return doubtful;
+}
+
+struct conn *group_choose_down(struct group *g, bool *soon)
+{
+	for (unsigned i = 0; i < g->count; i++) {
+		struct upstream *u = member(g, i);
+		struct conn *c = upstream_find(u, conn_has_room);
+
+		if (c)
+			return c;
+		*soon |= upstream_open(u) != NULL;
+	}
+	return NULL;
+}
+
+struct conn *group_runner_up(struct group *g, unsigned n)
+{
+	struct upstream *u;
+	struct conn *c;
+
+	if (n >= g->count)
+		return NULL;
+	u = member(g, n);
+	if (u->health.down)
+		return NULL;
+	c = upstream_find(u, conn_is_good);
+	if (!c)
+		(void)upstream_open(u);
+	return c;
+}
+
+struct conn *group_other(struct group *g, const struct upstream *u)
+{
+	for (unsigned i = 0; i < g->count; i++) {
+		struct conn *c = member(g, i) == u ? NULL : group_runner_up(g, i);
+
+		if (c)
+			return c;
+	}
+	return NULL;
+}
+
+static void probe(struct upstream *u, const struct query *q, uint64_t question)
+{
+	struct conn *c = upstream_find(u, conn_has_room);
+
+	if (!c)
+		(void)upstream_open(u);
+	else if (!ids_awaited_count(c->ids))
+		(void)conn_send(c, q, 0, question);
+}
+
+/* A member that nothing has been heard of for long. */
+static bool is_forgotten(const struct group *g, const struct upstream *u)
+{
+	return now(g) >= u->heard_us + (u->health.rtt_us ? PROBE_US : FIRST_PROBE_US);
+}
+
+void group_probe(struct group *g, const struct upstream *asked, const struct query *q,
+		 uint64_t question)
+{
+	for (unsigned i = 0; i < g->count; i++) {
+		struct upstream *u = g->members[i];
+
+		if (u == asked)
+			continue;
+		if (u->health.down)
+			probe(u, q, question);
+		else if (g->policy == POLICY_FASTEST && is_forgotten(g, u))
+			probe(u, q, question);
+	}
+}
+
+bool group_is_usable(const struct group *g)
+{
+	for (unsigned i = 0; i < g->count; i++)
+		if (!g->members[i]->health.down)
+			return true;
+	return false;
+}
+
+bool group_is_changing(const struct group *g)
+{
+	for (unsigned i = 0; i < g->count; i++)
+		if (!g->members[i]->health.down &&
+		    upstream_find(g->members[i], conn_is_used_up))
+			return true;
+	return false;
+}
+
+struct upstream *group_soonest(const struct group *g, bool hopeful)
+{
+	struct upstream *best = NULL;
+
+	for (unsigned i = 0; i < g->count; i++) {
+		struct upstream *u = g->members[i];
+
+		if (!u->health.down ||
+		    (hopeful && reason_is_authentication(u->health.reason)))
+			continue;
+		if (!best || u->health.retry_us < best->health.retry_us)
+			best = u;
+	}
+	return best;
+}
