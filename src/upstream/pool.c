@@ -358,6 +358,11 @@ static void on_late(struct conn *c, struct sent *s)
 		p->hedge_credit -= 100;
 }
 
+static void make_careful(struct conn *c)
+{
+	c->is_careful |= !buf_len(&c->out); /* else a frame may be half written */
+}
+
 static void on_doubt(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
@@ -365,8 +370,10 @@ static void on_doubt(struct conn *c)
 	log_line(LOG_DEBUG, "connection to %s is silent: another is tried beside it",
 		 u->label);
 	u->has_suspect = true;
-	if (conn_looks_forgetful(c))
+	if (conn_looks_forgetful(c)) {
 		health_be_careful(&u->health, now(pool_of(c)));
+		upstream_each(u, make_careful);
+	}
 	if (upstream_spare(u, c) || pool_of(c)->options.upstream_count > 1)
 		copy_all(c);
 	if (!upstream_spare(u, c))

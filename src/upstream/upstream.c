@@ -14,6 +14,10 @@
 /* An idle connection whose time is over and that has no successor is looked at so often. */
 #define LOOK_US 1000000
 
+/* With so many queries within this time a second connection is kept ready. */
+#define BUSY_QUERIES 50
+#define BUSY_US 1000000
+
 /* A server that closes what nobody has used yet is not dialled more often than this. */
 #define WARM_GAP_US 1000000
 
@@ -177,10 +181,32 @@ static void used_with_habits(struct upstream *u, struct conn *c)
 		(void)upstream_open(u);
 }
 
+/* So many queries depend on a connection that its end would keep many waiting for a new one. */
+static bool is_busy(const struct upstream *u)
+{
+	return u->recent >= BUSY_QUERIES && now(u) < u->recent_us + BUSY_US;
+}
+
+static bool wants_spare(const struct upstream *u)
+{
+	return is_busy(u) || habits_want_spare(&u->habits, now(u));
+}
+
+/* Counts the queries of the last second or two. */
+static void count_recent(struct upstream *u)
+{
+	if (u->used_us >= u->recent_us + BUSY_US) {
+		u->recent_us = u->used_us;
+		u->recent = u->recent >= BUSY_QUERIES ? BUSY_QUERIES / 2 : 0;
+	}
+	u->recent++;
+}
+
 void upstream_used(struct upstream *u, struct conn *c)
 {
 	u->used_us = now(u);
-	if (habits_want_spare(&u->habits, u->used_us))
+	count_recent(u);
+	if (wants_spare(u))
 		used_with_habits(u, c);
 }
 
@@ -220,8 +246,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 /* Of several, one is kept ready; two if the upstream hangs up. */
 static bool is_needed(struct upstream *u, const struct conn *c)
 {
-	return is_warm(u) && (habits_want_spare(&u->habits, now(u)) ||
-			      upstream_find(u, conn_has_room) == c);
+	return is_warm(u) && (wants_spare(u) || upstream_find(u, conn_has_room) == c);
 }
 
 uint64_t upstream_idle(struct upstream *u, struct conn *c)
@@ -255,6 +280,18 @@ static void learn(struct upstream *u, const struct conn *c, enum reason why)
 		habits_closed_idle(&u->habits, idle, now(u));
 }
 
+/* What was learnt holds for the connections that there are, too. One that has had more queries
+ * already shows whether it is true. */
+static void spread_limit(struct upstream *u)
+{
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		struct conn *c = list_entry(l, struct conn, node);
+
+		if (c->queries < u->habits.limit)
+			c->limit = u->habits.limit;
+	}
+}
+
 static void keep_warm(void *arg)
 {
 	struct upstream *u = arg;
@@ -273,6 +310,7 @@ static void keep_warm(void *arg)
 void upstream_ended(struct upstream *u, const struct conn *c, enum reason why)
 {
 	learn(u, c, why);
+	spread_limit(u);
 	metric_set(&u->context.metrics->learnt_idle, u->habits.idle_us);
 	metric_set(&u->context.metrics->learnt_limit, u->habits.limit);
 	if (why != REASON_CLOSED_BY_US)

@@ -47,6 +47,8 @@ struct upstream {
 	struct list conns;  /* in the order they were opened */
 	bool has_suspect;   /* a connection is suspect, or was just now */
 	uint64_t used_us;   /* the last query, or the start */
+	uint64_t recent_us; /* since then `recent` queries were sent */
+	unsigned recent;
 	uint64_t heard_us;  /* the last answer, or the start */
 	uint64_t warmed_us; /* when a connection was last opened to be kept ready */
 	struct timer warm;  /* when the next one may be */

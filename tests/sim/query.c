@@ -29,7 +29,8 @@ static void queries_of_a_round_share_a_record(void **state)
 	world_settle();
 	assert_int_equal(world_server(0)->queries, 101);
 	assert_int_equal(world_server(0)->writes, 2);
-	assert_int_equal(world_server(0)->dials, 1);
+	assert_int_equal(world_server(0)->dials,
+			 2); /* so many depend on it that it has a spare */
 	for (unsigned i = 0; i <= 100; i++)
 		assert_good(i);
 	world_free();
