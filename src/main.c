@@ -23,6 +23,7 @@
 #include "os/control_path.h"
 #include "os/cpu.h"
 #include "os/descriptors.h"
+#include "upstreams.h"
 #include "version.h"
 #include "warm_start.h"
 #include "worker.h"
@@ -43,14 +44,7 @@ struct daemon {
 	struct control *control;
 	char control_path[CONF_PATH_MAX];
 	struct commands commands;
-	unsigned upstream_count; /* all: those of the default group come first */
-	struct pool_upstream upstreams[UPSTREAMS_MAX];
-	unsigned group_count;
-	struct pool_group groups[POOL_GROUPS_MAX];
-	const char *labels[UPSTREAMS_MAX];
-	atomic_int logged[UPSTREAMS_MAX];
-	bool unauthenticated[UPSTREAMS_MAX];
-	struct tls_trust trust[UPSTREAMS_MAX];
+	struct upstreams upstreams;
 	struct http_options http_options;
 	struct http *http;
 };
@@ -59,49 +53,6 @@ static int complain(int exit_code, const char *text)
 {
 	fprintf(stderr, "%s: %s\n", DOTGATE_NAME, text);
 	return exit_code;
-}
-
-/* ---- upstreams ---- */
-
-static int make_upstreams(struct daemon *d)
-{
-	d->group_count = 1;
-	for (unsigned i = 0; i < d->config.upstream_count; i++) {
-		const struct upstream_conf *u = &d->config.upstream[i];
-		char text[UPSTREAM_TEXT_MAX], error[TLS_DETAIL_MAX];
-
-		d->labels[i] = strdup(upstream_text(u, false, text));
-		config_trust(&d->config, i, &d->trust[i]);
-		d->unauthenticated[i] = u->auth == TLS_AUTH_NONE;
-		d->upstreams[i].label = d->labels[i];
-		d->upstreams[i].address = &u->address;
-		d->upstreams[i].logged = &d->logged[i];
-		d->upstreams[i].weight = u->weight;
-		d->groups[0].upstream[d->groups[0].count++] = (uint8_t)i;
-		d->upstream_count++;
-		if (!d->labels[i])
-			return complain(EXIT_RUNTIME, "out of memory");
-		if (tls_peer_new(&d->upstreams[i].peer, &d->trust[i], error) < 0) {
-			fprintf(stderr, "%s: upstream %s: %s\n", DOTGATE_NAME,
-				d->labels[i], error);
-			return EXIT_USAGE;
-		}
-		if (d->unauthenticated[i])
-			log_line(
-			    LOG_WARNING,
-			    "upstream %s is NOT AUTHENTICATED (auth=none): anyone on the "
-			    "way can read and change its answers",
-			    d->labels[i]);
-	}
-	return 0;
-}
-
-static void free_upstreams(struct daemon *d)
-{
-	for (unsigned i = 0; i < d->config.upstream_count; i++) {
-		tls_peer_free(d->upstreams[i].peer);
-		free((void *)(uintptr_t)d->labels[i]);
-	}
 }
 
 /* ---- cache ---- */
@@ -140,10 +91,7 @@ static int make_workers(struct daemon *d)
 	struct worker_options o = {.config = &d->config,
 				   .share = d->worker_count,
 				   .hash_key = &d->hash_key,
-				   .upstream_count = d->upstream_count,
-				   .upstreams = d->upstreams,
-				   .group_count = d->group_count,
-				   .groups = d->groups,
+				   .upstreams = &d->upstreams,
 				   .cache = d->cache};
 
 	for (unsigned i = 0; i < d->worker_count; i++) {
@@ -185,9 +133,9 @@ static int start_http(struct daemon *d)
 	    .listen = d->config.http,
 	    .worker_count = d->worker_count,
 	    .workers = d->metrics,
-	    .upstream_count = d->config.upstream_count,
-	    .upstreams = d->labels,
-	    .unauthenticated = d->unauthenticated,
+	    .upstream_count = d->upstreams.count,
+	    .upstreams = d->upstreams.labels,
+	    .unauthenticated = d->upstreams.unauthenticated,
 	    .heartbeats = d->heartbeats,
 	    .cache_numbers = d->cache ? commands_cache_numbers : NULL,
 	    .cache_arg = d->cache};
@@ -249,8 +197,8 @@ static void announce(const struct daemon *d)
 	for (unsigned i = 0; i < d->config.listen_count; i++)
 		log_line(LOG_NOTICE, "listening on %s",
 			 address_text(&d->config.listen[i], text));
-	for (unsigned i = 0; i < d->config.upstream_count; i++)
-		log_line(LOG_NOTICE, "forwarding to %s", d->labels[i]);
+	for (unsigned i = 0; i < d->upstreams.count; i++)
+		log_line(LOG_NOTICE, "forwarding to %s", d->upstreams.labels[i]);
 	log_line(LOG_NOTICE, DOTGATE_NAME " " DOTGATE_VERSION " is ready: %u worker%s",
 		 d->worker_count, d->worker_count == 1 ? "" : "s");
 }
@@ -305,13 +253,16 @@ static void wait_for_end(struct daemon *d, const sigset_t *set)
 /* Everything up to the first query. Returns 0 or the exit code. */
 static int set_up(struct daemon *d)
 {
+	char error[UPSTREAMS_ERROR_MAX];
 	int r;
 
 	d->worker_count = d->config.workers ? d->config.workers : cpu_count("");
 	if (d->worker_count > WORKERS_MAX)
 		d->worker_count = WORKERS_MAX;
 	descriptors_fit(&d->config, d->worker_count);
-	r = make_upstreams(d);
+	r = upstreams_make(&d->upstreams, &d->config, error);
+	if (r < 0)
+		return complain(r == -ENOMEM ? EXIT_RUNTIME : EXIT_USAGE, error);
 	make_hash_key(d);
 	if (r == 0)
 		r = make_cache(d);
@@ -347,7 +298,7 @@ static int serve(struct daemon *d)
 	control_stop(d->control);
 	free_workers(d);
 	end_cache(d, r == 0);
-	free_upstreams(d);
+	upstreams_free(&d->upstreams);
 	log_stop();
 	return r;
 }

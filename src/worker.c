@@ -186,9 +186,9 @@ static int make_pool(struct worker *w, const struct worker_options *o)
 				 .random = &w->random,
 				 .hash_key = o->hash_key,
 				 .metrics = w->metrics,
-				 .upstream_count = o->upstream_count,
-				 .group_count = o->group_count,
-				 .groups = o->groups,
+				 .upstream_count = o->upstreams->count,
+				 .group_count = o->upstreams->group_count,
+				 .groups = o->upstreams->groups,
 				 .policy = o->config->policy,
 				 .race = o->config->race,
 				 .hedge = o->config->hedge,
@@ -199,7 +199,7 @@ static int make_pool(struct worker *w, const struct worker_options *o)
 				 .arg = w->proxy};
 
 	for (unsigned i = 0; i < p.upstream_count; i++)
-		p.upstreams[i] = o->upstreams[i];
+		p.upstreams[i] = o->upstreams->pool[i];
 	return pool_new(&w->pool, &p);
 }
 
@@ -219,6 +219,8 @@ static int make(struct worker *w, const struct worker_options *o)
 {
 	struct proxy_options p = {.timeout_us = o->config->query_timeout_us,
 				  .stale_after_us = o->config->stale_after_us,
+				  .routes = &o->upstreams->routes,
+				  .special_names = o->config->special_names,
 				  .recall = config_recall(o->config, o->cache)};
 	int r = loop_new(&w->loop, o->config->tcp_clients + WATCHES_OTHER);
 

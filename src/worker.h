@@ -4,7 +4,7 @@
 
 #include "cache/cache.h"
 #include "conf/config.h"
-#include "upstream/pool.h"
+#include "upstreams.h"
 
 struct worker;
 
@@ -12,10 +12,7 @@ struct worker_options {
 	const struct config *config;
 	unsigned share; /* one of so many workers: it takes that part of the caps */
 	const struct hash_key *hash_key;
-	unsigned upstream_count;
-	const struct pool_upstream *upstreams;
-	unsigned group_count;
-	const struct pool_group *groups;
+	const struct upstreams *upstreams;
 	struct cache *cache; /* all workers'; NULL: none */
 };
 

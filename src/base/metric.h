@@ -47,13 +47,13 @@ struct upstream_metrics {
 	uint64_t connecting;	     /* gauge: connections on their way */
 	uint64_t inflight;	     /* gauge: queries without an answer yet */
 	uint64_t writes, written;    /* TLS writes, and the queries that were in them */
-	uint64_t hedges[2];	     /* copies sent here because another took long: lost, won */
-	uint64_t up;		     /* gauge: 1 usable, 0 down */
-	uint64_t cert_not_after;     /* gauge: UNIX time at which the certificate ends; 0
+	uint64_t hedges[2]; /* copies sent here because another took long: lost, won */
+	uint64_t up;	    /* gauge: 1 usable, 0 down */
+	uint64_t cert_not_after;   /* gauge: UNIX time at which the certificate ends; 0
 					unknown */
-	uint64_t rtt_p50, rtt_p95;   /* gauges: microseconds; 0 unknown */
-	uint64_t learnt_idle;	     /* gauge: it closes idle connections after so many us */
-	uint64_t learnt_limit;	     /* gauge: and any connection after so many queries */
+	uint64_t rtt_p50, rtt_p95; /* gauges: microseconds; 0 unknown */
+	uint64_t learnt_idle;  /* gauge: it closes idle connections after so many us */
+	uint64_t learnt_limit; /* gauge: and any connection after so many queries */
 	struct histogram request_duration, connect_duration, handshake_duration[2];
 };
 

@@ -2,13 +2,16 @@
 #include "cli/check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/log.h"
 #include "conf/options.h"
 #include "net/tls.h"
+#include "upstreams.h"
 
 enum { EXIT_GOOD = 0, EXIT_CONFIGURATION = 2 };
 
-static bool check_upstream(const struct config *c, unsigned i)
+static bool check_upstream(const struct config *c, const struct upstream_conf *u)
 {
 	char name[UPSTREAM_TEXT_MAX];
 	char error[TLS_DETAIL_MAX] = "";
@@ -16,8 +19,15 @@ static bool check_upstream(const struct config *c, unsigned i)
 	struct tls_trust trust;
 	bool good;
 
-	upstream_text(&c->upstream[i], false, name);
-	config_trust(c, i, &trust);
+	upstream_text(u, false, name);
+	if (u->plain) {
+		fprintf(stderr,
+			"dotgate: warning: %s: not encrypted: whoever is on the way can "
+			"read and change all of it\n",
+			name);
+		return true;
+	}
+	config_trust(c, u, &trust);
 	good = tls_peer_new(&peer, &trust, error) == 0;
 	if (good)
 		tls_peer_free(peer);
@@ -31,6 +41,23 @@ static bool check_upstream(const struct config *c, unsigned i)
 	return good;
 }
 
+/* What is wrong with all of them together. */
+static bool check_together(const struct config *c)
+{
+	struct upstreams *u = malloc(sizeof *u);
+	char error[UPSTREAMS_ERROR_MAX] = "out of memory";
+	bool good;
+
+	log_set_level(LOG_ERROR); /* what is not safe has been told */
+	good = u && upstreams_make(u, c, error) == 0;
+	if (!good)
+		fprintf(stderr, "dotgate: %s\n", error);
+	if (u)
+		upstreams_free(u);
+	free(u);
+	return good;
+}
+
 static const char *plural(unsigned n, const char *ending)
 {
 	return n == 1 ? "" : ending;
@@ -41,8 +68,10 @@ int cli_check(const struct config *c, bool print)
 	bool good = true;
 
 	for (unsigned i = 0; i < c->upstream_count; i++)
-		good = check_upstream(c, i) && good;
-	if (!good)
+		good = check_upstream(c, &c->upstream[i]) && good;
+	for (unsigned i = 0; i < c->route_count; i++)
+		good = check_upstream(c, &c->route[i].upstream) && good;
+	if (!good || !check_together(c))
 		return EXIT_CONFIGURATION;
 	if (print)
 		options_print_config(stdout, c);

@@ -10,6 +10,7 @@
 
 /* RFC 7858 section 3.1. */
 #define DOT_PORT 853
+#define DNS_PORT 53
 
 /* A pin in base64, and the end. */
 #define PIN_TEXT_MAX ((TLS_PIN_LEN + 2) / 3 * 4 + 1)
@@ -61,8 +62,9 @@ const char *upstream_text(const struct upstream_conf *u, bool with_parameters,
 	char ip[ADDRESS_TEXT_MAX];
 
 	address_ip_text(&u->address, ip);
-	snprintf(out, UPSTREAM_TEXT_MAX, v6 ? "tls://[%s]" : "tls://%s", ip);
-	if (port != DOT_PORT)
+	snprintf(out, UPSTREAM_TEXT_MAX, v6 ? "%s://[%s]" : "%s://%s",
+		 u->plain ? "plain" : "tls", ip);
+	if (port != (u->plain ? DNS_PORT : DOT_PORT))
 		append(out, ":%u", port);
 	if (u->name[0])
 		append(out, "#%s", u->name);
@@ -71,9 +73,9 @@ const char *upstream_text(const struct upstream_conf *u, bool with_parameters,
 	return out;
 }
 
-void config_trust(const struct config *c, unsigned i, struct tls_trust *out)
+void config_trust(const struct config *c, const struct upstream_conf *u,
+		  struct tls_trust *out)
 {
-	const struct upstream_conf *u = &c->upstream[i];
 	bool own_ca = u->ca_file[0] || u->ca_dir[0];
 	const char *ca_file = own_ca ? u->ca_file : c->ca_file;
 	const char *ca_dir = own_ca ? u->ca_dir : c->ca_dir;

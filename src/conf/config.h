@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/policy.h"
+#include "dns/name.h"
 #include "net/tls.h"
 
 #define LISTEN_MAX 64
@@ -19,6 +20,7 @@
 
 struct upstream_conf {
 	struct address address;
+	bool plain; /* without TLS: only by the word plain:// */
 	enum tls_auth auth;
 	char name[CONF_NAME_MAX];    /* "" : authenticated by address */
 	char ca_file[CONF_PATH_MAX]; /* "" : the general one */
@@ -29,11 +31,24 @@ struct upstream_conf {
 	uint8_t pins[TLS_PINS_MAX][TLS_PIN_LEN];
 };
 
+/* Routes that can be configured. */
+#define ROUTES_CONF_MAX 64
+
+/* Names at and below a domain are asked at an upstream of their own. */
+struct route_conf {
+	uint8_t domain[NAME_MAX_LEN]; /* wire format, lower case */
+	size_t domain_len;
+	struct upstream_conf upstream;
+};
+
 struct config {
 	unsigned listen_count;
 	struct address listen[LISTEN_MAX];
 	unsigned upstream_count;
 	struct upstream_conf upstream[UPSTREAMS_MAX];
+	unsigned route_count;
+	struct route_conf route[ROUTES_CONF_MAX];
+	bool special_names; /* are answered here */
 	char ca_file[CONF_PATH_MAX], ca_dir[CONF_PATH_MAX];
 	bool tls13_only;
 	unsigned workers; /* 0: auto */
@@ -67,8 +82,9 @@ struct config {
 const char *upstream_text(const struct upstream_conf *u, bool with_parameters,
 			  char out[UPSTREAM_TEXT_MAX]);
 
-/* Whom to trust as upstream I: its own words, else the general ones. The strings are
- * those of C, which must outlive OUT. */
-void config_trust(const struct config *c, unsigned i, struct tls_trust *out);
+/* Whom to trust as upstream U of C: its own words, else the general ones. The strings are
+ * those of U and C, which must outlive OUT. */
+void config_trust(const struct config *c, const struct upstream_conf *u,
+		  struct tls_trust *out);
 
 #endif

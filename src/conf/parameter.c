@@ -203,7 +203,14 @@ int parameter_check(const struct upstream_conf *u, const struct parameters *give
 		    struct span text, struct fault *f)
 {
 	struct span ca = given->ca_file.at ? given->ca_file : given->ca_dir;
+	struct span tls = given->pin.at	   ? given->pin
+			  : given->auth.at ? given->auth
+			  : ca.at	   ? ca
+					   : given->tls_min;
 
+	if (u->plain && tls.at)
+		return fault_set(f, tls.at, "%.*s= says nothing with plain://",
+				 span_shown(tls), tls.at);
 	if (u->auth == TLS_AUTH_PIN && u->pin_count == 0)
 		return fault_set(f, given->auth.at ? given->auth.at : text.at,
 				 "auth=pin needs a pin=sha256/...: " PIN_COMMAND);

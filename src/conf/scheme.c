@@ -8,30 +8,22 @@ static const struct accepted {
 	const char *word;
 	enum scheme scheme;
 } accepted[] = {
-    {"tls", SCHEME_TLS},
-    {"tcp-tls", SCHEME_TLS},
-    {"dot", SCHEME_TLS},
-    {"sdns", SCHEME_STAMP},
+    {"tls", SCHEME_TLS},    {"tcp-tls", SCHEME_TLS}, {"dot", SCHEME_TLS},
+    {"sdns", SCHEME_STAMP}, {"plain", SCHEME_PLAIN},
 };
 
-#define PLAIN "plain DNS, which is never sent"
+#define PLAIN "plain DNS, which is sent only where plain:// is written"
 #define DOH "DNS over HTTPS, which dotgate does not speak"
 #define DOQ "DNS over QUIC, which dotgate does not speak"
 
 static const struct refused {
 	const char *word, *what;
 } refused[] = {
-    {"udp", PLAIN},
-    {"tcp", PLAIN},
-    {"tcp+udp", PLAIN},
-    {"plain", PLAIN},
-    {"dns", PLAIN},
-    {"https", DOH},
-    {"http", DOH},
-    {"h3", DOH},
-    {"quic", DOQ},
-    {"doq", DOQ},
-    {"dnscrypt", "DNSCrypt, which dotgate does not speak"},
+    {"udp", PLAIN},	{"tcp", PLAIN},
+    {"tcp+udp", PLAIN}, {"dns", PLAIN},
+    {"https", DOH},	{"http", DOH},
+    {"h3", DOH},	{"quic", DOQ},
+    {"doq", DOQ},	{"dnscrypt", "DNSCrypt, which dotgate does not speak"},
 };
 
 static bool skip_slashes(struct span *s)

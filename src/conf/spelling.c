@@ -163,6 +163,10 @@ static int read_head(struct reading *r, struct span text)
 		result = read_stamp(r, text);
 	else
 		result = read_endpoint(r, text, false);
+	r->u.plain = kind == SCHEME_PLAIN;
+	if (r->u.plain && (r->u.name[0] || name.at))
+		result = fault_set(r->fault, text.at,
+				   "plain:// knows no name: write plain://ADDRESS");
 	if (result == 0 && kind == SCHEME_NONE && r->port == PLAIN_PORT)
 		result = fault_set(
 		    r->fault, text.at,
@@ -203,6 +207,7 @@ static const char *address_fault(const struct address *a)
 static int finish_address(struct reading *r)
 {
 	const struct span addr = r->given.addr;
+	uint16_t port = r->port ? r->port : r->u.plain ? PLAIN_PORT : DOT_PORT;
 	const char *what;
 
 	if (r->has_address && addr.at)
@@ -223,9 +228,9 @@ static int finish_address(struct reading *r)
 		return fault_set(r->fault, addr.at ? addr.at : r->text.at,
 				 "no upstream can have %s", what);
 	if (r->u.address.any.sa_family == AF_INET6)
-		r->u.address.v6.sin6_port = htons(r->port ? r->port : DOT_PORT);
+		r->u.address.v6.sin6_port = htons(port);
 	else
-		r->u.address.v4.sin_port = htons(r->port ? r->port : DOT_PORT);
+		r->u.address.v4.sin_port = htons(port);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "conf/table.h"
 
 #include "conf/policy.h"
+#include "conf/route.h"
 #include "conf/suggest.h"
 
 #define MS UINT64_C(1000)
@@ -33,6 +34,8 @@ const struct option option_table[OPTIONS] = {
 	 &value_upstream, AT(upstream_count), 0, 0, EVERYWHERE},
     [OPTION_CONFIG] = {"config", 'c', "FILE", "[/etc/dotgate/dotgate.conf, if it exists]",
 		       NULL, NULL, 0, 0, 0, ON_COMMAND_LINE | IN_ENVIRONMENT},
+    {"route", 0, "DOMAIN UPSTREAM", "names at and below it are asked there", NULL,
+     &value_route, AT(route_count), 0, 0, EVERYWHERE},
     {"ca-file", 0, "FILE", "trust the CAs in it [those of the system]", NULL, &value_path,
      AT(ca_file), 0, 0, EVERYWHERE},
     {"ca-dir", 0, "DIR", "trust the CAs in this hashed folder", NULL, &value_path,
@@ -57,8 +60,8 @@ const struct option option_table[OPTIONS] = {
      &value_time, AT(upstream_idle_us), 1 * S, HOUR, EVERYWHERE | RARE},
     {"keep-warm", 0, "TIME", "one is kept ready so long after a query", "5m", &value_time,
      AT(keep_warm_us), 0, DAY, EVERYWHERE | RARE},
-    {"policy", 0, "WORD", "how an upstream is chosen", "fastest",
-     &value_policy, AT(policy), 0, 0, EVERYWHERE},
+    {"policy", 0, "WORD", "how an upstream is chosen", "fastest", &value_policy,
+     AT(policy), 0, 0, EVERYWHERE},
     {"hedge", 0, "WORD", "ask a second one when late: auto, on, off", "auto",
      &value_hedge, AT(hedge), 0, 0, EVERYWHERE | RARE},
     {"drain-timeout", 0, "TIME", "to answer what is left at the end", "5s", &value_time,
@@ -77,6 +80,8 @@ const struct option option_table[OPTIONS] = {
      AT(serve_stale_us), 0, 30 * DAY, EVERYWHERE},
     {"stale-after", 0, "TIME", "a query waits before it gets one", "1800ms", &value_time,
      AT(stale_after_us), 0, 60 * S, EVERYWHERE | RARE},
+    {"special-names", 0, "WORD", "localhost, test, ... are answered here", "on",
+     &value_switch, AT(special_names), 0, 0, EVERYWHERE | RARE},
     {"cache-file", 0, "FILE", "keep the cache here over a restart", NULL, &value_path,
      AT(cache_file), 0, 0, EVERYWHERE},
     {"control", 0, "PATH", "socket of the commands; off: none [in /run/dotgate]", NULL,

@@ -221,6 +221,24 @@ static bool tls_min_text(const struct config *c, const struct option *o, unsigne
 	return i == 0;
 }
 
+static int read_switch(struct config *c, const struct option *o, const char *text,
+		       struct fault *f)
+{
+	bool on = strcmp(text, "on") == 0;
+
+	if (!on && strcmp(text, "off") != 0)
+		return fault_set(f, text, "'%.60s' is neither on nor off", text);
+	*(bool *)option_field(c, o) = on;
+	return 0;
+}
+
+static bool switch_text(const struct config *c, const struct option *o, unsigned i,
+			char out[VALUE_TEXT_MAX])
+{
+	strcpy(out, *(const bool *)option_field_const(c, o) ? "on" : "off");
+	return i == 0;
+}
+
 static const char *const levels[] = {"error", "warning", "notice", "info", "debug"};
 #define LEVELS (sizeof levels / sizeof levels[0])
 
@@ -289,6 +307,7 @@ const struct value_kind value_size = {read_size, size_text, NULL};
 const struct value_kind value_time = {read_time, time_text, NULL};
 const struct value_kind value_path = {read_path, path_text, NULL};
 const struct value_kind value_tls_min = {read_tls_min, tls_min_text, NULL};
+const struct value_kind value_switch = {read_switch, switch_text, NULL};
 const struct value_kind value_level = {read_level, level_text, NULL};
 const struct value_kind value_upstream = {read_upstream, upstream_value_text,
 					  same_upstream};

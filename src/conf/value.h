@@ -5,8 +5,8 @@
 #include "conf/config.h"
 #include "conf/fault.h"
 
-/* Octets of a value's text. The longest is an upstream. */
-#define VALUE_TEXT_MAX UPSTREAM_TEXT_MAX
+/* Octets of a value's text. The longest is a route. */
+#define VALUE_TEXT_MAX (NAME_TEXT_MAX + UPSTREAM_TEXT_MAX)
 
 struct option;
 
@@ -35,6 +35,7 @@ extern const struct value_kind value_http;     /* ADDRESS:PORT, or off */
 extern const struct value_kind value_path;
 extern const struct value_kind value_tls_min;
 extern const struct value_kind value_workers; /* auto, or a number */
+extern const struct value_kind value_switch;  /* bool: on, off */
 extern const struct value_kind value_level;
 extern const struct value_kind value_count; /* a number from o->min to o->max */
 /* A whole number with ms, s, m, h or d, or without, which is seconds; from o->min to

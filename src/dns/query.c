@@ -57,6 +57,25 @@ int query_read(struct query *q, const uint8_t *message, size_t len)
 	return c.bad ? -EBADMSG : 0;
 }
 
+/* Header and question. */
+static void encode_head(struct writer *w, const struct query *q, uint16_t id)
+{
+	writer_u16(w, id);
+	writer_u16(w, (uint16_t)((q->flags & (DNS_RD | DNS_CD)) | DNS_AD));
+	writer_bytes(w, (const uint8_t[]){0, 1, 0, 0, 0, 0, 0, 1}, 8);
+	writer_bytes(w, q->question.name, q->question.name_len);
+	writer_u16(w, q->question.type);
+	writer_u16(w, q->question.class);
+}
+
+static void encode_opt(struct writer *w, const struct query *q, size_t options_len)
+{
+	writer_bytes(w, (const uint8_t[]){0, 0, TYPE_OPT}, 3);
+	writer_u16(w, OPT_SIZE);
+	writer_u32(w, q->edns.do_bit ? 0x8000 : 0);
+	writer_u16(w, (uint16_t)options_len);
+}
+
 size_t query_encode(uint8_t *out, const struct query *q, uint16_t id, bool keepalive)
 {
 	struct writer w = writer_make(out, QUERY_ENCODED_MAX);
@@ -64,19 +83,10 @@ size_t query_encode(uint8_t *out, const struct query *q, uint16_t id, bool keepa
 	size_t options, padding;
 	uint8_t *room;
 
-	writer_u16(&w, id);
-	writer_u16(&w, (uint16_t)((q->flags & (DNS_RD | DNS_CD)) | DNS_AD));
-	writer_bytes(&w, (const uint8_t[]){0, 1, 0, 0, 0, 0, 0, 1}, 8);
-	writer_bytes(&w, q->question.name, q->question.name_len);
-	writer_u16(&w, q->question.type);
-	writer_u16(&w, q->question.class);
-
+	encode_head(&w, q, id);
 	options = w.pos + OPT_LEN;
 	padding = (0 - (options + keepalive_len + OPTION_HEAD)) % QUERY_PAD_BLOCK;
-	writer_bytes(&w, (const uint8_t[]){0, 0, TYPE_OPT}, 3);
-	writer_u16(&w, OPT_SIZE);
-	writer_u32(&w, q->edns.do_bit ? 0x8000 : 0);
-	writer_u16(&w, (uint16_t)(keepalive_len + OPTION_HEAD + padding));
+	encode_opt(&w, q, keepalive_len + OPTION_HEAD + padding);
 	if (keepalive)
 		writer_u32(&w, (uint32_t)OPTION_KEEPALIVE << 16);
 	writer_u16(&w, OPTION_PADDING);
@@ -84,5 +94,14 @@ size_t query_encode(uint8_t *out, const struct query *q, uint16_t id, bool keepa
 	room = writer_room(&w, padding);
 	if (room)
 		memset(room, 0, padding);
+	return w.pos;
+}
+
+size_t query_encode_plain(uint8_t *out, const struct query *q, uint16_t id)
+{
+	struct writer w = writer_make(out, QUERY_ENCODED_MAX);
+
+	encode_head(&w, q, id);
+	encode_opt(&w, q, 0);
 	return w.pos;
 }

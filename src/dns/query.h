@@ -39,4 +39,7 @@ int query_read(struct query *q, const uint8_t *message, size_t len);
  */
 size_t query_encode(uint8_t *out, const struct query *q, uint16_t id, bool keepalive);
 
+/* The same for a way that is not encrypted: without padding and keepalive. */
+size_t query_encode_plain(uint8_t *out, const struct query *q, uint16_t id);
+
 #endif

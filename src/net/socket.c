@@ -120,6 +120,16 @@ int socket_connect(const struct address *a, unsigned user_timeout_ms)
 	return error < 0 ? fail(fd, error) : fd;
 }
 
+int socket_connect_udp(const struct address *a)
+{
+	int fd = open_socket(a, SOCK_DGRAM);
+
+	/* the kernel picks the port at random (RFC 5452 9.2) */
+	if (fd >= 0 && connect(fd, &a->any, address_len(a)) < 0)
+		return fail(fd, -errno);
+	return fd;
+}
+
 int socket_connect_result(int fd)
 {
 	struct address peer;

@@ -21,6 +21,10 @@ int socket_listen_tcp(const struct address *a);
  * the descriptor or -errno (also for an error that connect() reports at once). */
 int socket_connect(const struct address *a, unsigned user_timeout_ms);
 
+/* A UDP socket of a random port, which takes only what comes from A. Returns the descriptor or
+ * -errno. */
+int socket_connect_udp(const struct address *a);
+
 /* How the connection attempt ended: 0 connected, or -errno. */
 int socket_connect_result(int fd);
 

@@ -10,6 +10,7 @@
 #include "net/timer.h"
 #include "proxy/check.h"
 #include "proxy/flight.h"
+#include "proxy/special.h"
 
 /* A query waits this long for an upstream that is down to come back, then hears why not.
  * A restart fits; a stub's own time-out (5 s) is still far. */
@@ -372,6 +373,7 @@ static struct flight *begin_flight(struct proxy *p, const struct query *q,
 
 	if (!f)
 		return NULL;
+	f->group = a->group;
 	metric_set(&p->options.metrics->flights, flights_count(p->flights));
 	if (!timer_running(&p->deadline))
 		(void)timer_set(p->options.loop, &p->deadline,
@@ -420,6 +422,23 @@ static void forward(struct proxy *p, const struct client *c, const struct query 
 		have_stale(p, f);
 }
 
+/* Which upstreams serve the name, if it is to be answered by any: true; else it was answered. */
+static bool route(struct proxy *p, const struct client *c, const struct query *q,
+		  struct asked *a)
+{
+	const struct route *to =
+	    routes_find(p->options.routes, a->key, q->question.name_len);
+	uint8_t room[SPECIAL_ROOM];
+	struct response r;
+
+	a->group = to ? to->group : 0;
+	if (!p->options.special_names || to ||
+	    !special_answer(&q->question, a->key, room, &r))
+		return true;
+	send_response(p, c, q, &r, SOURCE_LOCAL, now(p));
+	return false;
+}
+
 /* The cache, then the upstreams. */
 static void answer(struct proxy *p, const struct client *c, const struct query *q)
 {
@@ -429,6 +448,8 @@ static void answer(struct proxy *p, const struct client *c, const struct query *
 	struct asked a;
 
 	begin_asked(p, &a, q);
+	if (!route(p, c, q, &a))
+		return;
 	found = recall_find(p->recall, &a, &q->question, now_s(p), &r);
 	switch (found) {
 	case RECALL_FRESH:

@@ -6,6 +6,7 @@
 #include "front/client.h"
 #include "net/loop.h"
 #include "proxy/recall.h"
+#include "proxy/route.h"
 #include "upstream/pool.h"
 
 /* The proxy of one worker. */
@@ -16,6 +17,8 @@ struct proxy_options {
 	struct metrics *metrics;
 	uint64_t timeout_us;	 /* from a query's arrival to its end */
 	uint64_t stale_after_us; /* then a stale answer will do (RFC 8767 5) */
+	const struct routes *routes;
+	bool special_names; /* are answered here (proxy/special.h) */
 	struct recall_options recall;
 };
 

@@ -26,6 +26,7 @@ struct asked {
 	size_t question_len;		   /* octets of the key without `bits` */
 	uint64_t question;		   /* its keyed hash, without `bits` */
 	uint8_t bits;			   /* DO, CD: they may change the answer */
+	unsigned group;			   /* of the upstreams that serve the name */
 };
 
 /* The key of Q; `question`, a keyed hash of it, is left to the caller. */

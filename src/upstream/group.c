@@ -36,7 +36,17 @@ static struct upstream *member(const struct group *g, unsigned place)
 	return g->members[g->order[place]];
 }
 
-struct conn *group_choose(struct group *g, uint64_t domain, bool *soon)
+static struct pick pick_plain(struct upstream *u)
+{
+	return (struct pick){.upstream = u};
+}
+
+static struct pick pick_conn(struct conn *c)
+{
+	return (struct pick){.upstream = c ? upstream_of(c) : NULL, .conn = c};
+}
+
+struct pick group_choose(struct group *g, uint64_t domain, bool *soon)
 {
 	struct conn *doubtful = NULL;
 
@@ -48,9 +58,11 @@ struct conn *group_choose(struct group *g, uint64_t domain, bool *soon)
 
 		if (u->health.down)
 			break; /* as are those behind it */
+		if (u->plain)
+			return pick_plain(u);
 		c = upstream_find(u, conn_is_good);
 		if (c)
-			return c;
+			return pick_conn(c);
 		if (!doubtful)
 			doubtful = upstream_find(u, conn_has_room);
 		if (*soon)
@@ -58,54 +70,56 @@ struct conn *group_choose(struct group *g, uint64_t domain, bool *soon)
 		c = upstream_open(u);
 		*soon = c && !c->is_slow;
 	}
-	return doubtful;
+	return pick_conn(doubtful);
 }
 
-struct conn *group_choose_down(struct group *g, bool *soon)
+struct pick group_choose_down(struct group *g, bool *soon)
 {
 	for (unsigned i = 0; i < g->count; i++) {
 		struct upstream *u = member(g, i);
 		struct conn *c = upstream_find(u, conn_has_room);
 
+		if (u->plain && health_may_dial(&u->health, now(g)))
+			return pick_plain(u);
 		if (c)
-			return c;
+			return pick_conn(c);
 		*soon |= upstream_open(u) != NULL;
 	}
-	return NULL;
+	return (struct pick){0};
 }
 
-struct conn *group_runner_up(struct group *g, unsigned n)
+struct pick group_runner_up(struct group *g, unsigned n)
 {
-	struct upstream *u;
+	struct upstream *u = n < g->count ? member(g, n) : NULL;
 	struct conn *c;
 
-	if (n >= g->count)
-		return NULL;
-	u = member(g, n);
-	if (u->health.down)
-		return NULL;
+	if (!u || u->health.down)
+		return (struct pick){0};
+	if (u->plain)
+		return pick_plain(u);
 	c = upstream_find(u, conn_is_good);
 	if (!c)
 		(void)upstream_open(u);
-	return c;
+	return pick_conn(c);
 }
 
-struct conn *group_other(struct group *g, const struct upstream *u)
+struct pick group_other(struct group *g, const struct upstream *u)
 {
-	for (unsigned i = 0; i < g->count; i++) {
-		struct conn *c = member(g, i) == u ? NULL : group_runner_up(g, i);
+	struct pick p = {0};
 
-		if (c)
-			return c;
-	}
-	return NULL;
+	for (unsigned i = 0; i < g->count && !p.upstream; i++)
+		if (member(g, i) != u)
+			p = group_runner_up(g, i);
+	return p;
 }
 
 static void probe(struct upstream *u, const struct query *q, uint64_t question)
 {
 	struct conn *c = upstream_find(u, conn_has_room);
 
-	if (!c)
+	if (u->plain && !plain_inflight(u->plain))
+		(void)plain_send(u->plain, q, 0, question);
+	else if (!c)
 		(void)upstream_open(u);
 	else if (!ids_awaited_count(c->ids))
 		(void)conn_send(c, q, 0, question);

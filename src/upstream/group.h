@@ -14,22 +14,28 @@ struct group {
 	    order[UPSTREAMS_MAX]; /* of the members, by preference, of the last query */
 };
 
+/* Who takes a query: a connection of an upstream; or, of one in the clear, none. */
+struct pick {
+	struct upstream *upstream; /* NULL: nobody */
+	struct conn *conn;
+};
+
 /*
- * The connection for a query of DOMAIN (a hash, for POLICY_SHARD): of the first UP member, in
- * order of preference, that has one. Where a better member has none, one is opened. NULL: there
- * is none; *SOON says whether one that can be waited for is on its way.
+ * Who takes a query of DOMAIN (a hash, for POLICY_SHARD): the first UP member, in order of
+ * preference, that can. Where a better member has no connection, one is opened. *SOON: nobody can,
+ * but a connection that can be waited for is on its way.
  */
-struct conn *group_choose(struct group *g, uint64_t domain, bool *soon);
+struct pick group_choose(struct group *g, uint64_t domain, bool *soon);
 
 /* The same among the members that are DOWN, for want of better. */
-struct conn *group_choose_down(struct group *g, bool *soon);
+struct pick group_choose_down(struct group *g, bool *soon);
 
-/* The Nth best UP member after the first, with a good connection; NULL. One that has none is
- * opened for the next time. By the order of the last group_choose(). */
-struct conn *group_runner_up(struct group *g, unsigned n);
+/* The Nth best UP member (from 0), if it can take a query now. If it has no connection, one is opened
+ * for the next time. By the order of the last group_choose(). */
+struct pick group_runner_up(struct group *g, unsigned n);
 
-/* A good connection of another member than U, the best first; as above. */
-struct conn *group_other(struct group *g, const struct upstream *u);
+/* A member other than U, the best first; as above. */
+struct pick group_other(struct group *g, const struct upstream *u);
 
 /*
  * Asks members beside the one that is asked: those that are DOWN, to see whether they are back

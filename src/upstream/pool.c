@@ -119,15 +119,22 @@ static enum pool_verdict wait_or_fail(struct pool *p, const struct group *g,
 	return POOL_FAILED;
 }
 
-static bool send_on(struct conn *c, const struct pool_ask *a, bool is_hedge)
+/* Returns false if it cannot be sent after all. */
+static bool send_to(struct pick to, const struct pool_ask *a, bool is_hedge)
 {
-	int id = conn_send(c, a->query, a->flight, a->question);
+	int id;
 
+	if (!to.upstream)
+		return false;
+	if (!to.conn)
+		return plain_send(to.upstream->plain, a->query, a->flight, a->question) ==
+		       0;
+	id = conn_send(to.conn, a->query, a->flight, a->question);
 	if (id < 0)
 		return false;
 	if (is_hedge)
-		ids_find(c->ids, (uint16_t)id)->is_hedge = true;
-	upstream_used(upstream_of(c), c);
+		ids_find(to.conn->ids, (uint16_t)id)->is_hedge = true;
+	upstream_used(to.upstream, to.conn);
 	return true;
 }
 
@@ -136,11 +143,8 @@ static unsigned send_race(struct pool *p, struct group *g, const struct pool_ask
 {
 	unsigned sent = 0;
 
-	for (unsigned i = 1; i < p->options.race; i++) {
-		struct conn *c = group_runner_up(g, i);
-
-		sent += c && send_on(c, a, false);
-	}
+	for (unsigned i = 1; i < p->options.race; i++)
+		sent += send_to(group_runner_up(g, i), a, false);
 	return sent;
 }
 
@@ -155,19 +159,19 @@ enum pool_verdict pool_send(struct pool *p, const struct pool_ask *a, uint64_t u
 {
 	struct group *g = &p->groups[a->group];
 	bool soon;
-	struct conn *c = group_choose(g, a->domain, &soon);
+	struct pick to = group_choose(g, a->domain, &soon);
 
-	if (!c && soon)
+	if (!to.upstream && soon)
 		return POOL_WAIT;
-	if (!c)
-		c = group_choose_down(g, &soon);
-	if (!c && soon)
+	if (!to.upstream)
+		to = group_choose_down(g, &soon);
+	if (!to.upstream && soon)
 		return POOL_WAIT;
-	if (!c)
+	if (!to.upstream)
 		return wait_or_fail(p, g, until_us, why, text);
-	if (!send_on(c, a, false)) {
+	if (!send_to(to, a, false)) {
 		*why = REASON_OVERLOAD;
-		*text = "overload: out of memory";
+		*text = "overload: no memory, or no socket, for one more query";
 		return POOL_FAILED;
 	}
 	*copies = 1;
@@ -176,18 +180,18 @@ enum pool_verdict pool_send(struct pool *p, const struct pool_ask *a, uint64_t u
 		return POOL_SENT;
 	if (g->policy == POLICY_RACE)
 		*copies += send_race(p, g, a);
-	group_probe(g, upstream_of(c), a->query, a->question);
+	group_probe(g, to.upstream, a->query, a->question);
 	return POOL_SENT;
 }
 
-/* A fresh connection of the same upstream: when it is there, the next late one has it. */
-static struct conn *fresh_connection(struct upstream *u, const struct conn *late)
+/* A fresh connection of the same upstream; if there is none, the next late one has it. */
+static struct pick fresh_connection(struct upstream *u, const struct conn *late)
 {
 	struct conn *c = upstream_spare(u, late);
 
 	if (!c)
 		(void)upstream_open(u);
-	return c;
+	return (struct pick){.upstream = c ? u : NULL, .conn = c};
 }
 
 bool pool_send_copy(struct pool *p, const struct pool_ask *a)
@@ -195,15 +199,15 @@ bool pool_send_copy(struct pool *p, const struct pool_ask *a)
 	struct group *g = &p->groups[a->group];
 	struct upstream *u = upstream_of(p->late);
 	bool is_hedge = p->lateness == LATE_ANSWER;
-	struct conn *c = NULL;
+	struct pick to = {0};
 
 	if (!is_hedge)
-		c = upstream_spare(u, p->late);
-	if (!c)
-		c = group_other(g, u);
-	if (!c && is_hedge && p->options.hedge == HEDGE_ON)
-		c = fresh_connection(u, p->late);
-	return c && send_on(c, a, is_hedge);
+		to = fresh_connection(u, p->late);
+	if (!to.upstream)
+		to = group_other(g, u);
+	if (!to.upstream && is_hedge && p->options.hedge == HEDGE_ON)
+		to = fresh_connection(u, p->late);
+	return send_to(to, a, is_hedge);
 }
 
 uint64_t pool_question_hash(const struct pool *p, const uint8_t *key, size_t len)
@@ -434,6 +438,34 @@ static void on_lost(struct conn *c, uint64_t flight, enum reason why)
 		o->events->lost(o->arg, flight, why);
 }
 
+static bool on_plain_answer(void *arg, uint64_t flight, const struct response *r,
+			    uint64_t rtt_us)
+{
+	struct upstream *u = arg;
+	const struct pool_options *o = &((struct pool *)u->owner)->options;
+
+	if (upstream_answered(u, rtt_us))
+		came_up(u);
+	return flight && o->events->answer(o->arg, flight, r);
+}
+
+static void on_plain_lost(void *arg, uint64_t flight, enum reason why, const char *detail)
+{
+	struct upstream *u = arg;
+	struct pool *p = u->owner;
+
+	if (why != REASON_QUERY_TIMEOUT)
+		went_down(u, upstream_failed(u, why, detail));
+	else if (now(p) >= u->heard_us + p->options.timeout_us)
+		went_down(u, upstream_silent(u));
+	p->changed = true;
+	if (flight)
+		p->options.events->lost(p->options.arg, flight, why);
+}
+
+static const struct plain_events plain_events = {.answer = on_plain_answer,
+						 .lost = on_plain_lost};
+
 static const struct conn_events conn_events = {
     .ready = on_ready,
     .dirty = on_dirty,
@@ -539,11 +571,27 @@ static uint64_t identity(const char *label)
 	return hash_bytes(&fixed, label, strlen(label));
 }
 
-static void init_upstream(struct pool *p, unsigned i)
+static int make_plain(struct pool *p, unsigned i, struct plain **out)
+{
+	const struct pool_options *o = &p->options;
+	const struct plain_options plain = {.loop = o->loop,
+					    .random = o->random,
+					    .hash_key = o->hash_key,
+					    .address = o->upstreams[i].address,
+					    .metrics = &o->metrics->upstream[i],
+					    .timeout_us = o->timeout_us,
+					    .events = &plain_events,
+					    .arg = &p->upstreams[i]};
+
+	*out = NULL;
+	return o->upstreams[i].peer ? 0 : plain_new(out, &plain);
+}
+
+static int init_upstream(struct pool *p, unsigned i)
 {
 	const struct pool_options *o = &p->options;
 	const struct pool_upstream *from = &o->upstreams[i];
-	const struct upstream_options u = {
+	struct upstream_options u = {
 	    .owner = p,
 	    .label = from->label,
 	    .logged = from->logged,
@@ -564,8 +612,10 @@ static void init_upstream(struct pool *p, unsigned i)
 		    .timeout_us = o->timeout_us,
 		},
 	};
+	int r = make_plain(p, i, &u.plain);
 
 	upstream_init(&p->upstreams[i], &u);
+	return r;
 }
 
 static void init_group(struct pool *p, unsigned i)
@@ -582,6 +632,7 @@ static void init_group(struct pool *p, unsigned i)
 int pool_new(struct pool **out, const struct pool_options *o)
 {
 	struct pool *p = calloc(1, sizeof *p);
+	int r = 0;
 
 	if (p)
 		p->groups = calloc(o->group_count, sizeof *p->groups);
@@ -593,9 +644,13 @@ int pool_new(struct pool **out, const struct pool_options *o)
 	p->hedge_credit = 100;
 	list_init(&p->closed);
 	for (unsigned i = 0; i < o->upstream_count; i++)
-		init_upstream(p, i);
+		r |= init_upstream(p, i);
 	for (unsigned i = 0; i < o->group_count; i++)
 		init_group(p, i);
+	if (r != 0) {
+		pool_free(p);
+		return -ENOMEM;
+	}
 	*out = p;
 	return 0;
 }

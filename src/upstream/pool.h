@@ -35,8 +35,8 @@ struct pool_events {
 struct pool_upstream {
 	const char *label; /* canonical spelling, for logs */
 	const struct address *address;
-	struct tls_peer *peer;
-	unsigned weight; /* from 1; for POLICY_WEIGHTED */
+	struct tls_peer *peer; /* NULL: it is asked in the clear */
+	unsigned weight;       /* from 1; for POLICY_WEIGHTED */
 	/* The failure (enum reason) that the log knows of. Shared by all workers, so that
 	 * each change is logged once. */
 	atomic_int *logged;

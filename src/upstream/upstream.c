@@ -35,6 +35,7 @@ void upstream_init(struct upstream *u, const struct upstream_options *o)
 			       .identity = o->identity,
 			       .idle_us = o->idle_us,
 			       .keep_warm_us = o->keep_warm_us,
+			       .plain = o->plain,
 			       .context = o->context};
 	u->context.owner = u;
 	u->context.health = &u->health;
@@ -115,7 +116,7 @@ struct conn *upstream_open(struct upstream *u)
 	unsigned dialling = count(u, CONN_CONNECTING, CONN_HANDSHAKING);
 	struct conn *c;
 
-	if (!may_open(u, dialling))
+	if (u->plain || !may_open(u, dialling))
 		return dialling ? upstream_find(u, is_dialling) : NULL;
 	c = conn_new(&u->context);
 	if (!c)
@@ -320,6 +321,7 @@ void upstream_ended(struct upstream *u, const struct conn *c, enum reason why)
 void upstream_free(struct upstream *u)
 {
 	timer_stop(u->context.loop, &u->warm);
+	plain_free(u->plain);
 	while (!list_empty(&u->conns))
 		conn_free(list_entry(u->conns.next, struct conn, node));
 }

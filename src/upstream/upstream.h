@@ -6,6 +6,7 @@
 
 #include "upstream/conn.h"
 #include "upstream/habits.h"
+#include "upstream/plain.h"
 
 /* Connections that take queries or will: the second is for when the first is full or silent; more
  * would only divide the batches. */
@@ -32,6 +33,7 @@ struct upstream_options {
 	uint64_t idle_us;  /* a connection is closed after this long without a query */
 	/* One is kept ready for this long after the last query; 0: not. */
 	uint64_t keep_warm_us;
+	struct plain *plain; /* it is asked in the clear; NULL: over TLS */
 	struct conn_context context;
 };
 
@@ -41,6 +43,7 @@ struct upstream {
 	atomic_int *logged;
 	unsigned weight;
 	uint64_t identity, idle_us, keep_warm_us;
+	struct plain *plain; /* owned */
 	struct conn_context context;
 	struct health health;
 	struct habits habits;

@@ -259,7 +259,8 @@ def test_ten_thousand_queries_through_one_connection(pair):
             assert want in data and data[3] & 15 == 0
             assert i not in got
             got.add(i)
-    assert len(up.connections) == 1
+    used = [c for c in up.connections if c.queries]
+    assert len(used) == 1 and len(up.connections) <= 2  # the other is its spare
     assert up.count == n
 
 

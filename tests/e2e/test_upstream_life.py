@@ -34,7 +34,8 @@ def test_one_connection_carries_all(pair):
     up, gate = pair
     for i in range(5):
         all_good(gate, [f"x{i}-{n}" for n in NAMES])
-    assert len(up.connections) == 1
+    assert len([c for c in up.connections if c.queries]) == 1
+    assert len(up.connections) <= 2  # a busy one has a spare
 
 
 def test_queries_of_one_round_share_a_record(served):
@@ -427,3 +428,54 @@ def test_all_are_down(start_upstream, start_dotgate):
     assert client.rcode(r) == "SERVFAIL" and gate.seconds < 6
     start_upstream(port=dead[2].port)
     until_good(gate, "b.example.test")
+
+
+# ---- connections that are kept ready
+
+def live_idle(gate, up, seconds, pauses):
+    """Asks after each pause; the upstream closes what has been idle for so many seconds. Returns
+    how long each query took."""
+    stop = threading.Event()
+
+    def reap():
+        while not stop.wait(0.02):
+            for conn in list(up.connections):
+                last = max([conn.ready_at or 0] + [q.time for q in conn.queries])
+                if conn.ready and not conn.ended and time.monotonic() - last > seconds:
+                    try:
+                        conn.close()
+                    except OSError:
+                        pass
+
+    reaper = threading.Thread(target=reap)
+    reaper.start()
+    try:
+        took = []
+        for i, pause in enumerate(pauses):
+            time.sleep(pause)
+            name = f"w{i}.example.test"
+            assert client.is_good(gate.ask(name), name)
+            took.append(gate.seconds)
+        return took
+    finally:
+        stop.set()
+        reaper.join()
+
+
+def test_a_query_after_an_idle_close_finds_a_connection(served):
+    """The upstream closes after 1 s; each pause is longer. Dials happen in the pauses."""
+    up, gate = served(http=True)
+    live_idle(gate, up, 1.0, [0, 2.5, 2.5, 3.3, 2.7])
+    for conn in up.connections:
+        if conn.queries:  # it was ready long before it was used
+            assert conn.queries[0].time - conn.ready_at > 0.05 or conn is up.connections[0]
+    assert gate.metric("dotgate_upstream_up") == 1
+    opened = gate.metric("dotgate_upstream_connections_opened_total", resumed="true")
+    assert opened >= 4
+
+
+def test_the_idle_time_is_learnt_and_met_first(served):
+    up, gate = served(http=True)
+    live_idle(gate, up, 1.0, [0, 2.5, 6.0])
+    late = [c for c in up.connections[4:] if c.ended]
+    assert late and all(c.clean_end for c in late), "dotgate closes first, and well"

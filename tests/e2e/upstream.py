@@ -48,6 +48,7 @@ class Connection:
         self.ended = False            # the client has closed, or we have
         self.clean_end = False        # ... with close_notify
         self.opened_at = time.monotonic()
+        self.ready_at = None
         self.ended_at = None
         self.record_size = None       # octets of one TLS record; None: as much as it takes
         self.lock = threading.RLock()
@@ -170,7 +171,7 @@ class Connection:
         try:
             self.upstream.on_accept(self)
             self._handshake()
-            self.ready = True
+            self.ready, self.ready_at = True, time.monotonic()
             self.upstream.on_ready(self)
             while self._read():
                 self._take_queries()

@@ -78,6 +78,7 @@ static struct world {
 	struct cache *cache;
 	struct pool *pool;
 	bool path_changed;
+	struct routes routes; /* none */
 } * world;
 
 static struct connection *connection(unsigned number)
@@ -171,6 +172,12 @@ int socket_connect_result(int fd)
 	struct server *s = &world->servers[connection(number_of(fd))->server];
 
 	return s->dial == DIAL_REFUSES ? -ECONNREFUSED : 0;
+}
+
+int socket_connect_udp(const struct address *a)
+{
+	(void)a;
+	return -ENETUNREACH; /* no upstream is asked in the clear here */
 }
 
 bool socket_path_changed(int fd, const struct address *a)
@@ -749,6 +756,7 @@ void world_make(const struct world_plan *plan)
 	proxy.metrics = pool.metrics = &world->metrics;
 	pool.random = &world->random;
 	pool.hash_key = &world->key;
+	proxy.routes = &world->routes;
 	for (unsigned i = 0; i < upstreams; i++) {
 		int r = address_parse_ip(&world->addresses[i], "192.0.2.1", 9,
 					 (uint16_t)(i + 1));
@@ -756,6 +764,8 @@ void world_make(const struct world_plan *plan)
 		assert(r == 0);
 		pool.upstreams[i].label = i ? "tls://second" : "tls://first";
 		pool.upstreams[i].address = &world->addresses[i];
+		pool.upstreams[i].peer =
+		    (struct tls_peer *)(void *)world; /* not looked at */
 		pool.upstreams[i].logged = &world->logged[i];
 		pool.upstreams[i].weight = 1;
 		all.upstream[i] = (uint8_t)i;

@@ -92,7 +92,8 @@ static void check_printed(const char *line)
 	"negative-ttl-max         1h\n"                                                  \
 	"failure-ttl              5s\n"                                                  \
 	"serve-stale              1d\n"                                                  \
-	"stale-after              1800ms\n"
+	"stale-after              1800ms\n"                                              \
+	"special-names            on\n"
 
 static void test_defaults(void **state)
 {
@@ -285,8 +286,8 @@ static void test_upstreams(void **state)
 		    "--upstream: 'tls://1.1.1.1:853#A auth=none' is there already (in "
 		    "--upstream)");
 	check_error(READ("-u", "udp://1.1.1.1"),
-		    "--upstream: 'udp' is plain DNS, which is never "
-		    "sent: write tls://ADDRESS#NAME");
+		    "--upstream: 'udp' is plain DNS, which is sent only "
+		    "where plain:// is written: write tls://ADDRESS#NAME");
 	for (unsigned i = 0; i <= UPSTREAMS_MAX; i++) {
 		snprintf(text[i], sizeof text[i], "-u192.0.2.%u", i);
 		many[2 + i] = text[i];
@@ -490,22 +491,22 @@ static void test_trust(void **state)
 	assert_int_equal(READ("-u", "1.1.1.1#a", "-u", "1.1.1.2 ca-dir=/d tls-min=1.3",
 			      "--ca-file=/f", "-u", "1.1.1.3 auth=none"),
 			 0);
-	config_trust(&config, 0, &t);
+	config_trust(&config, &config.upstream[0], &t);
 	assert_string_equal(t.name, "a");
 	assert_string_equal(t.ca_file, "/f");
 	assert_null(t.ca_dir);
 	assert_false(t.tls13_only);
 	assert_int_equal(t.auth, TLS_AUTH_NAME);
 	assert_ptr_equal(t.address, &config.upstream[0].address);
-	config_trust(&config, 1, &t);
+	config_trust(&config, &config.upstream[1], &t);
 	assert_null(t.name);
 	assert_null(t.ca_file);
 	assert_string_equal(t.ca_dir, "/d");
 	assert_true(t.tls13_only);
-	config_trust(&config, 2, &t);
+	config_trust(&config, &config.upstream[2], &t);
 	assert_int_equal(t.auth, TLS_AUTH_NONE);
 	assert_int_equal(READ("--tls-min=1.3"), 0);
-	config_trust(&config, 0, &t);
+	config_trust(&config, &config.upstream[0], &t);
 	assert_true(t.tls13_only);
 }
 

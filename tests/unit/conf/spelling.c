@@ -147,10 +147,13 @@ static void test_other_protocols(void **state)
 	check_refuses("udp://1.1.1.1", 0, "'udp' is plain DNS");
 	check_refuses("tcp://1.1.1.1", 0, "'tcp' is plain DNS");
 	check_refuses("tcp+udp:1.1.1.1", 0, "'tcp+udp' is plain DNS");
-	check_refuses("plain://1.1.1.1", 0, "plain DNS, which is never sent");
+	check_refuses("plain://1.1.1.1#dns.example", 8, "plain:// knows no name");
+	check_refuses("plain://1.1.1.1 auth=none", 16, "auth= says nothing with plain://");
+	check_refuses("plain://1.1.1.1 tls-min=1.3", 16, "tls-min= says nothing with");
+	check_refuses("plain://dns.example", 8, "plain:// knows no name");
 	check_refuses("8.8.8.8:53", 0, "53 is the port of plain DNS");
 	check_refuses("8.8.8.8@53#dns.google", 0, "53 is the port of plain DNS");
-	check_refuses("dns://1.1.1.1", 0, "plain DNS, which is never sent");
+	check_refuses("dns://1.1.1.1", 0, "plain DNS, which is sent only");
 	check_refuses("https://1.1.1.1/dns-query", 0, "DNS over HTTPS");
 	check_refuses("h3://1.1.1.1", 0, "DNS over HTTPS");
 	check_refuses("quic://1.1.1.1", 0, "DNS over QUIC");

@@ -1,0 +1,158 @@
+/* upstreams: each once, however many routes lead to it. */
+#include "upstreams.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+_Static_assert(ROUTES_CONF_MAX <= ROUTES_MAX, "all routes have room");
+_Static_assert(ROUTES_MAX < POOL_GROUPS_MAX,
+	       "each route has a group, and the rest one more");
+
+static int fail(char *error, int code, const char *label, const char *text)
+{
+	snprintf(error, UPSTREAMS_ERROR_MAX, "upstream %s: %s", label, text);
+	return code;
+}
+
+static void warn(const struct upstream_conf *conf, const char *label, bool is_default)
+{
+	if (conf->plain)
+		log_line(
+		    is_default ? LOG_WARNING : LOG_NOTICE,
+		    "upstream %s is NOT ENCRYPTED (plain://): anyone on the way can read "
+		    "and change what is asked there",
+		    label);
+	else if (conf->auth == TLS_AUTH_NONE)
+		log_line(
+		    LOG_WARNING,
+		    "upstream %s is NOT AUTHENTICATED (auth=none): anyone on the way can "
+		    "read and change its answers",
+		    label);
+}
+
+/* Appends one. Returns its number, or what upstreams_make() does. */
+static int add(struct upstreams *u, const struct config *c,
+	       const struct upstream_conf *conf, bool is_default, char *error)
+{
+	unsigned i = u->count;
+	char text[UPSTREAM_TEXT_MAX], detail[TLS_DETAIL_MAX];
+
+	upstream_text(conf, false, text);
+	if (i == UPSTREAMS_MAX)
+		return fail(error, -EINVAL, text, "there are too many, routes included");
+	u->labels[i] = strdup(text);
+	if (!u->labels[i])
+		return fail(error, -ENOMEM, text, "out of memory");
+	u->count++;
+	u->conf[i] = conf;
+	u->unauthenticated[i] = conf->plain || conf->auth == TLS_AUTH_NONE;
+	u->pool[i] = (struct pool_upstream){.label = u->labels[i],
+					    .address = &conf->address,
+					    .weight = conf->weight,
+					    .logged = &u->logged[i]};
+	config_trust(c, conf, &u->trust[i]);
+	if (!conf->plain && tls_peer_new(&u->pool[i].peer, &u->trust[i], detail) < 0)
+		return fail(error, -EINVAL, text, detail);
+	warn(conf, text, is_default);
+	return (int)i;
+}
+
+/* The number of the one that is written as CONF is, but for its parameters; -1: there is none. */
+static int find(const struct upstreams *u, const struct upstream_conf *conf)
+{
+	char text[UPSTREAM_TEXT_MAX];
+
+	upstream_text(conf, false, text);
+	for (unsigned i = 0; i < u->count; i++)
+		if (strcmp(text, u->labels[i]) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* A name in log and metrics stands for one set of parameters. */
+static bool is_same(const struct upstream_conf *a, const struct upstream_conf *b)
+{
+	char x[UPSTREAM_TEXT_MAX], y[UPSTREAM_TEXT_MAX];
+
+	return strcmp(upstream_text(a, true, x), upstream_text(b, true, y)) == 0;
+}
+
+/* route . says who serves all other names; then the option upstream does not. */
+static bool is_root(const struct route_conf *conf)
+{
+	return conf->domain_len == 1;
+}
+
+static bool has_root(const struct config *c)
+{
+	for (unsigned i = 0; i < c->route_count; i++)
+		if (is_root(&c->route[i]))
+			return true;
+	return false;
+}
+
+/* The group of the route to this domain, made if need be. */
+static struct pool_group *group_of(struct upstreams *u, const struct route_conf *conf)
+{
+	struct routes *r = &u->routes;
+	struct route *x = &r->all[r->count];
+
+	if (is_root(conf))
+		return &u->groups[0];
+	for (unsigned i = 0; i < r->count; i++)
+		if (r->all[i].len == conf->domain_len &&
+		    memcmp(r->all[i].domain, conf->domain, conf->domain_len) == 0)
+			return &u->groups[r->all[i].group];
+	memcpy(x->domain, conf->domain, conf->domain_len);
+	x->len = conf->domain_len;
+	x->group = u->group_count++;
+	r->count++;
+	return &u->groups[x->group];
+}
+
+static int add_route(struct upstreams *u, const struct config *c,
+		     const struct route_conf *conf, char *error)
+{
+	struct pool_group *g = group_of(u, conf);
+	int i = find(u, &conf->upstream);
+
+	if (i >= 0 && !is_same(u->conf[i], &conf->upstream))
+		return fail(
+		    error, -EINVAL, u->labels[i],
+		    "written twice, with other parameters: write the same behind both");
+	if (i < 0)
+		i = add(u, c, &conf->upstream, is_root(conf), error);
+	if (i < 0)
+		return i;
+	g->upstream[g->count++] = (uint8_t)i;
+	return 0;
+}
+
+int upstreams_make(struct upstreams *u, const struct config *c,
+		   char error[UPSTREAMS_ERROR_MAX])
+{
+	int r = 0;
+
+	memset(u, 0, sizeof *u);
+	u->group_count = 1;
+	for (unsigned i = 0; i < c->upstream_count && r >= 0 && !has_root(c); i++) {
+		r = add(u, c, &c->upstream[i], true, error);
+		if (r >= 0)
+			u->groups[0].upstream[u->groups[0].count++] = (uint8_t)r;
+	}
+	for (unsigned i = 0; i < c->route_count && r >= 0; i++)
+		r = add_route(u, c, &c->route[i], error);
+	return r < 0 ? r : 0;
+}
+
+void upstreams_free(struct upstreams *u)
+{
+	for (unsigned i = 0; i < u->count; i++) {
+		tls_peer_free(u->pool[i].peer);
+		free((void *)(uintptr_t)u->labels[i]);
+	}
+}

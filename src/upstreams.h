@@ -1,0 +1,31 @@
+/* upstreams: from the configuration to upstreams, their groups, and the routes to these. */
+#ifndef DOTGATE_UPSTREAMS_H
+#define DOTGATE_UPSTREAMS_H
+
+#include "conf/config.h"
+#include "proxy/route.h"
+#include "upstream/pool.h"
+
+/* All upstreams, once each, those of the default group first. Constant while workers run. */
+struct upstreams {
+	unsigned count;
+	struct pool_upstream pool[UPSTREAMS_MAX];
+	const struct upstream_conf *conf[UPSTREAMS_MAX]; /* where they were configured */
+	const char *labels[UPSTREAMS_MAX];		 /* in log and metrics */
+	bool unauthenticated[UPSTREAMS_MAX];
+	atomic_int logged[UPSTREAMS_MAX];
+	struct tls_trust trust[UPSTREAMS_MAX];
+	unsigned group_count;
+	struct pool_group groups[POOL_GROUPS_MAX];
+	struct routes routes;
+};
+
+#define UPSTREAMS_ERROR_MAX (UPSTREAM_TEXT_MAX + TLS_DETAIL_MAX + 32)
+
+/* Makes them of C, which must outlive them, and logs what is not safe. Returns 0, or with a text in
+ * ERROR -EINVAL or -ENOMEM. */
+int upstreams_make(struct upstreams *u, const struct config *c,
+		   char error[UPSTREAMS_ERROR_MAX]);
+void upstreams_free(struct upstreams *u);
+
+#endif
