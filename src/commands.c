@@ -1,4 +1,4 @@
-/* commands: looking into the cache, and emptying it. */
+/* commands: looking into the cache, emptying it, the state of the upstreams. */
 #include "commands.h"
 
 #include <inttypes.h>
@@ -12,6 +12,7 @@
 #include "dns/qtype.h"
 #include "proxy/recall.h"
 #include "show.h"
+#include "status.h"
 
 /* ---- stats ---- */
 
@@ -160,10 +161,25 @@ static bool run_cache(const struct commands *c, unsigned count, char *const *wor
 	return false;
 }
 
+static bool run_status(const struct commands *c, unsigned count, char *const *words,
+		       FILE *out)
+{
+	bool json = count == 1 && strcmp(words[0], "--json") == 0;
+
+	if (count > 0 && !json) {
+		fputs("the words are: status [--json]\n", out);
+		return false;
+	}
+	status_print(out, c->upstreams, c->numbers, json);
+	return true;
+}
+
 bool commands_run(void *arg, unsigned count, char *const *words, FILE *out)
 {
 	if (count >= 1 && strcmp(words[0], "cache") == 0)
 		return run_cache(arg, count - 1, words + 1, out);
+	if (count >= 1 && strcmp(words[0], "status") == 0)
+		return run_status(arg, count - 1, words + 1, out);
 	fprintf(out, "unknown command '%.100s'\n", count ? words[0] : "");
 	return false;
 }

@@ -5,11 +5,13 @@
 #include "admin/control.h"
 #include "admin/http.h"
 #include "cache/cache.h"
+#include "upstreams.h"
 
 /* The argument of commands_run(). */
 struct commands {
 	struct cache *cache;		    /* NULL: off */
 	const struct http_options *numbers; /* the workers' counters */
+	struct upstreams *upstreams;
 };
 
 control_fn commands_run;

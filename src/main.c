@@ -161,7 +161,7 @@ static int start_control(struct daemon *d)
 	bool asked = d->config.control[0] != 0;
 	int r;
 
-	d->commands = (struct commands){d->cache, &d->http_options};
+	d->commands = (struct commands){d->cache, &d->http_options, &d->upstreams};
 	if (!control_path(&d->config, true, d->control_path))
 		return 0;
 	r = control_start(&d->control, &o);
@@ -311,6 +311,8 @@ static int dispatch(struct daemon *d, const struct invocation *inv)
 		return EXIT_SUCCESS;
 	case COMMAND_CACHE:
 		return cli_control(&d->config, "cache", inv);
+	case COMMAND_STATUS:
+		return cli_control(&d->config, "status", inv);
 	case COMMAND_OPTIONS:
 		options_print_all(stdout);
 		return EXIT_SUCCESS;

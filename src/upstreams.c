@@ -53,7 +53,8 @@ static int add(struct upstreams *u, const struct config *c,
 	u->pool[i] = (struct pool_upstream){.label = u->labels[i],
 					    .address = &conf->address,
 					    .weight = conf->weight,
-					    .logged = &u->logged[i]};
+					    .notes = &u->notes[i]};
+	notes_init(&u->notes[i]);
 	config_trust(c, conf, &u->trust[i]);
 	if (!conf->plain && tls_peer_new(&u->pool[i].peer, &u->trust[i], detail) < 0)
 		return fail(error, -EINVAL, text, detail);
@@ -153,6 +154,7 @@ void upstreams_free(struct upstreams *u)
 {
 	for (unsigned i = 0; i < u->count; i++) {
 		tls_peer_free(u->pool[i].peer);
+		notes_destroy(&u->notes[i]);
 		free((void *)(uintptr_t)u->labels[i]);
 	}
 }

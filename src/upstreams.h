@@ -13,7 +13,7 @@ struct upstreams {
 	const struct upstream_conf *conf[UPSTREAMS_MAX]; /* where they were configured */
 	const char *labels[UPSTREAMS_MAX];		 /* in log and metrics */
 	bool unauthenticated[UPSTREAMS_MAX];
-	atomic_int logged[UPSTREAMS_MAX];
+	struct notes notes[UPSTREAMS_MAX];
 	struct tls_trust trust[UPSTREAMS_MAX];
 	unsigned group_count;
 	struct pool_group groups[POOL_GROUPS_MAX];

@@ -38,7 +38,7 @@ int cli_control(const struct config *c, const char *command, const struct invoca
 	char path[CONF_PATH_MAX];
 	int r;
 
-	if (inv->word_count == 0) {
+	if (inv->word_count == 0 && inv->command == COMMAND_CACHE) {
 		fputs(usage, stderr);
 		return EXIT_WORDS;
 	}

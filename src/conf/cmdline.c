@@ -10,7 +10,7 @@
 
 /* In the order of enum command. */
 static const char *const commands[] = {"run",	  "check",   "health", "help",
-				       "options", "version", "cache"};
+				       "options", "version", "cache",  "status"};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 /* What is being read, and how far. */
@@ -48,11 +48,18 @@ static int add_word(struct reader *r, const char *word)
 	return 0;
 }
 
+static bool takes_words(const struct reader *r)
+{
+	enum command c = r->line->invocation.command;
+
+	return r->line->command_given && (c == COMMAND_CACHE || c == COMMAND_STATUS);
+}
+
 static int read_command(struct reader *r, const char *word)
 {
 	char hint[SUGGEST_TEXT_MAX];
 
-	if (r->line->command_given && r->line->invocation.command == COMMAND_CACHE)
+	if (takes_words(r))
 		return add_word(r, word);
 	for (unsigned i = 0; i < COMMANDS; i++)
 		if (strcmp(word, commands[i]) == 0)
@@ -172,6 +179,8 @@ static int read_argument(struct reader *r, const char *text)
 				   f.text);
 	if (r->words_only || text[0] != '-' || text[1] == 0)
 		return read_command(r, text);
+	if (takes_words(r) && strcmp(text, "--json") == 0)
+		return add_word(r, text);
 	if (strcmp(text, "--") == 0) {
 		r->words_only = true;
 		return 0;

@@ -16,7 +16,8 @@ enum command {
 	COMMAND_HELP,
 	COMMAND_OPTIONS,
 	COMMAND_VERSION,
-	COMMAND_CACHE
+	COMMAND_CACHE,
+	COMMAND_STATUS
 };
 
 /* Words behind a command. */
@@ -26,7 +27,7 @@ struct invocation {
 	enum command command;
 	bool print; /* check -T: print the effective configuration */
 	unsigned word_count;
-	const char *words[WORDS_MAX]; /* behind COMMAND_CACHE */
+	const char *words[WORDS_MAX]; /* behind COMMAND_CACHE, COMMAND_STATUS */
 };
 
 /*

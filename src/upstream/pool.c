@@ -594,7 +594,7 @@ static int init_upstream(struct pool *p, unsigned i)
 	struct upstream_options u = {
 	    .owner = p,
 	    .label = from->label,
-	    .logged = from->logged,
+	    .notes = from->notes,
 	    .weight = from->weight,
 	    .identity = identity(from->label),
 	    .idle_us = o->idle_us,

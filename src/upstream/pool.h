@@ -3,8 +3,6 @@
 #ifndef DOTGATE_UPSTREAM_POOL_H
 #define DOTGATE_UPSTREAM_POOL_H
 
-#include <stdatomic.h>
-
 #include "base/hash.h"
 #include "base/metric.h"
 #include "base/policy.h"
@@ -12,6 +10,7 @@
 #include "dns/response.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "upstream/notes.h"
 
 struct pool;
 
@@ -37,9 +36,7 @@ struct pool_upstream {
 	const struct address *address;
 	struct tls_peer *peer; /* NULL: it is asked in the clear */
 	unsigned weight;       /* from 1; for POLICY_WEIGHTED */
-	/* The failure (enum reason) that the log knows of. Shared by all workers, so that
-	 * each change is logged once. */
-	atomic_int *logged;
+	struct notes *notes;   /* shared by all workers */
 };
 
 /* Upstreams that serve the same names, in order of preference. */

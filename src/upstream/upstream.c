@@ -30,7 +30,7 @@ void upstream_init(struct upstream *u, const struct upstream_options *o)
 {
 	*u = (struct upstream){.owner = o->owner,
 			       .label = o->label,
-			       .logged = o->logged,
+			       .notes = o->notes,
 			       .weight = o->weight,
 			       .identity = o->identity,
 			       .idle_us = o->idle_us,
@@ -336,7 +336,8 @@ static void say_down(struct upstream *u, const char *detail)
 	metric_set(&u->context.metrics->up, 0);
 	snprintf(u->failure, sizeof u->failure, "%s: %s: %s%s%s", reason_word(why),
 		 u->label, detail, *remedy ? ": " : "", remedy);
-	if (atomic_exchange(u->logged, (int)why) == (int)why)
+	notes_failed(u->notes, u->failure);
+	if (!notes_is_news(u->notes, why))
 		return;
 	log_line(LOG_WARNING, "upstream %s is down: stage=%s reason=%s: %s%s%s", u->label,
 		 reason_stage(why), reason_word(why), detail, *remedy ? ": " : "",
@@ -346,7 +347,7 @@ static void say_down(struct upstream *u, const char *detail)
 static void say_up(struct upstream *u)
 {
 	metric_set(&u->context.metrics->up, 1);
-	if (atomic_exchange(u->logged, REASON_NONE) != REASON_NONE)
+	if (notes_is_news(u->notes, REASON_NONE))
 		log_line(LOG_NOTICE, "upstream %s is up again", u->label);
 }
 
@@ -354,6 +355,8 @@ bool upstream_connected(struct upstream *u, const struct conn *c)
 {
 	bool is_back = health_connected(&u->health);
 
+	notes_connected(u->notes, tls_conn_version(c->tls), tls_conn_suite(c->tls),
+			tls_conn_resumed(c->tls), u->context.address);
 	log_line(LOG_INFO, "connected to %s: %s %s%s, connect %llu us, handshake %llu us",
 		 u->label, tls_conn_version(c->tls), tls_conn_suite(c->tls),
 		 tls_conn_resumed(c->tls) ? ", resumed" : "",

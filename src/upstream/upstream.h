@@ -2,10 +2,9 @@
 #ifndef DOTGATE_UPSTREAM_UPSTREAM_H
 #define DOTGATE_UPSTREAM_UPSTREAM_H
 
-#include <stdatomic.h>
-
 #include "upstream/conn.h"
 #include "upstream/habits.h"
+#include "upstream/notes.h"
 #include "upstream/plain.h"
 
 /* Connections that take queries or will: the second is for when the first is full or silent; more
@@ -19,15 +18,11 @@
 #define UPSTREAM_DRAINING_MAX 4
 #define UPSTREAM_CONNS_MAX (UPSTREAM_LIMITED_MAX + UPSTREAM_DRAINING_MAX)
 
-/* "word: label: detail: remedy", as EDE text and in logs. */
-#define UPSTREAM_FAILURE_MAX 384
-
 /* What the owner sets before upstream_init(). */
 struct upstream_options {
 	void *owner;
 	const char *label; /* canonical spelling */
-	/* The failure (enum reason) that the log knows of; all workers'. */
-	atomic_int *logged;
+	struct notes *notes;
 	unsigned weight;   /* from 1 */
 	uint64_t identity; /* the same in each run */
 	uint64_t idle_us;  /* a connection is closed after this long without a query */
@@ -40,7 +35,7 @@ struct upstream_options {
 struct upstream {
 	void *owner;
 	const char *label;
-	atomic_int *logged;
+	struct notes *notes;
 	unsigned weight;
 	uint64_t identity, idle_us, keep_warm_us;
 	struct plain *plain; /* owned */
@@ -55,7 +50,7 @@ struct upstream {
 	uint64_t heard_us;  /* the last answer, or the start */
 	uint64_t warmed_us; /* when a connection was last opened to be kept ready */
 	struct timer warm;  /* when the next one may be */
-	char failure[UPSTREAM_FAILURE_MAX]; /* the last one */
+	char failure[NOTES_FAILURE_MAX]; /* the last one */
 };
 
 void upstream_init(struct upstream *u, const struct upstream_options *o);

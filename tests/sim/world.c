@@ -65,7 +65,7 @@ static struct world {
 	struct metrics metrics;
 	struct server servers[UPSTREAMS_MAX];
 	struct address addresses[UPSTREAMS_MAX];
-	atomic_int logged[UPSTREAMS_MAX];
+	struct notes notes[UPSTREAMS_MAX];
 	unsigned connection_count;
 	struct connection *connections[CONNECTIONS_MAX];
 	unsigned received_count;
@@ -766,7 +766,8 @@ void world_make(const struct world_plan *plan)
 		pool.upstreams[i].address = &world->addresses[i];
 		pool.upstreams[i].peer =
 		    (struct tls_peer *)(void *)world; /* not looked at */
-		pool.upstreams[i].logged = &world->logged[i];
+		pool.upstreams[i].notes = &world->notes[i];
+		notes_init(&world->notes[i]);
 		pool.upstreams[i].weight = 1;
 		all.upstream[i] = (uint8_t)i;
 	}

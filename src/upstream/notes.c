@@ -1,0 +1,63 @@
+/* notes: texts behind a lock. */
+#include "upstream/notes.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t wall(void)
+{
+	return (int64_t)time(NULL);
+}
+
+void notes_init(struct notes *n)
+{
+	memset(n, 0, sizeof *n);
+	pthread_mutex_init(&n->lock, NULL);
+	n->text.state_since = wall();
+}
+
+void notes_destroy(struct notes *n)
+{
+	pthread_mutex_destroy(&n->lock);
+}
+
+bool notes_is_news(struct notes *n, enum reason why)
+{
+	int before = atomic_exchange(&n->logged, (int)why);
+
+	if (before == (int)why)
+		return false;
+	if ((before == REASON_NONE) != (why == REASON_NONE)) {
+		pthread_mutex_lock(&n->lock);
+		n->text.state_since = wall();
+		pthread_mutex_unlock(&n->lock);
+	}
+	return true;
+}
+
+void notes_connected(struct notes *n, const char *version, const char *suite,
+		     bool resumed, const struct address *address)
+{
+	pthread_mutex_lock(&n->lock);
+	n->text.connected = wall();
+	n->text.resumed = resumed;
+	snprintf(n->text.tls, sizeof n->text.tls, "%s %s", version, suite);
+	address_text(address, n->text.address);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void notes_failed(struct notes *n, const char *failure)
+{
+	pthread_mutex_lock(&n->lock);
+	n->text.failed = wall();
+	snprintf(n->text.failure, sizeof n->text.failure, "%s", failure);
+	pthread_mutex_unlock(&n->lock);
+}
+
+void notes_read(struct notes *n, struct notes_text *out)
+{
+	pthread_mutex_lock(&n->lock);
+	*out = n->text;
+	pthread_mutex_unlock(&n->lock);
+}
