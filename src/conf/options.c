@@ -242,7 +242,7 @@ static void print_option(FILE *out, const struct option *o)
 
 void options_print_help(FILE *out)
 {
-	fputs("Usage: dotgate [run | check [-T] | health | cache | status | version] "
+	fputs("Usage: dotgate [run|check [-T]|health|cache|status|version] "
 	      "[OPTION...]\n"
 	      "Forwards DNS over TLS. In the file --listen is the word listen, in the\n"
 	      "environment DOTGATE_LISTEN. [Defaults] All options: dotgate options\n",
