@@ -23,6 +23,7 @@
 #include "os/control_path.h"
 #include "os/cpu.h"
 #include "os/descriptors.h"
+#include "reload.h"
 #include "upstreams.h"
 #include "version.h"
 #include "warm_start.h"
@@ -41,6 +42,7 @@ struct daemon {
 	struct hash_key hash_key;
 	struct cache *cache; /* NULL: off */
 	struct warm_start *warm_start;
+	struct reload *reload;
 	struct control *control;
 	char control_path[CONF_PATH_MAX];
 	struct commands commands;
@@ -232,6 +234,14 @@ static void wait_for_workers(struct daemon *d, const sigset_t *set)
 		worker_join(d->workers[i]);
 }
 
+static void hang_up(struct daemon *d)
+{
+	reload_now(d->reload);
+	log_line(LOG_NOTICE,
+		 "SIGHUP: certificate files are read again; restart to apply a changed "
+		 "configuration");
+}
+
 static void wait_for_end(struct daemon *d, const sigset_t *set)
 {
 	int sig;
@@ -240,8 +250,7 @@ static void wait_for_end(struct daemon *d, const sigset_t *set)
 		if (sig == SIGUSR1)
 			state_log(&d->http_options);
 		else
-			log_line(LOG_NOTICE,
-				 "SIGHUP: restart to apply a changed configuration");
+			hang_up(d);
 	}
 	log_line(LOG_NOTICE, "ending: answering what is in flight");
 	if (d->http)
@@ -291,9 +300,11 @@ static int serve(struct daemon *d)
 			 "no log thread: log lines are written by the workers");
 	if (r == 0) {
 		announce(d);
+		d->reload = reload_begin(&d->upstreams);
 		wait_for_end(d, &set);
 		log_line(LOG_NOTICE, "ended");
 	}
+	reload_end(d->reload);
 	http_stop(d->http);
 	control_stop(d->control);
 	free_workers(d);

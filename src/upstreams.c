@@ -8,7 +8,10 @@
 
 #include "base/log.h"
 
-_Static_assert(ROUTES_CONF_MAX <= ROUTES_MAX, "all routes have room");
+/* Behind the label of an upstream's copy. */
+#define GRACE " (time-grace)"
+
+_Static_assert(ROUTES_CONF_MAX + TIME_GRACE_MAX <= ROUTES_MAX, "all routes have room");
 _Static_assert(ROUTES_MAX < POOL_GROUPS_MAX,
 	       "each route has a group, and the rest one more");
 
@@ -53,6 +56,7 @@ static int add(struct upstreams *u, const struct config *c,
 	u->pool[i] = (struct pool_upstream){.label = u->labels[i],
 					    .address = &conf->address,
 					    .weight = conf->weight,
+					    .fast_open = conf->fast_open,
 					    .notes = &u->notes[i]};
 	notes_init(&u->notes[i]);
 	config_trust(c, conf, &u->trust[i]);
@@ -133,6 +137,60 @@ static int add_route(struct upstreams *u, const struct config *c,
 	return 0;
 }
 
+/* A copy of upstream I for names that are needed to set the clock: its certificate's dates do not
+ * matter while that is wrong. Connections of its own carry these names and no others. */
+static int add_grace(struct upstreams *u, unsigned i, char *error)
+{
+	unsigned n = u->count;
+	char text[UPSTREAM_TEXT_MAX + sizeof GRACE], detail[TLS_DETAIL_MAX];
+
+	if (n == UPSTREAMS_MAX)
+		return fail(error, -EINVAL, u->labels[i], "too many, with time-grace");
+	snprintf(text, sizeof text, "%s" GRACE, u->labels[i]);
+	u->labels[n] = strdup(text);
+	if (!u->labels[n])
+		return fail(error, -ENOMEM, text, "out of memory");
+	u->count++;
+	u->conf[n] = u->conf[i];
+	u->pool[n] = u->pool[i];
+	u->pool[n].peer = NULL;
+	u->pool[n].label = u->labels[n];
+	u->pool[n].notes = &u->notes[n];
+	notes_init(&u->notes[n]);
+	u->trust[n] = u->trust[i];
+	u->trust[n].time_grace = true;
+	return tls_peer_new(&u->pool[n].peer, &u->trust[n], detail) < 0
+		   ? fail(error, -EINVAL, text, detail)
+		   : (int)n;
+}
+
+/* What a certificate by name or pin can be had of, of the default group. */
+static int add_grace_group(struct upstreams *u, const struct config *c, char *error)
+{
+	const struct pool_group *all = &u->groups[0];
+	struct pool_group *g = &u->groups[u->group_count];
+
+	for (unsigned k = 0; k < all->count; k++) {
+		unsigned i = all->upstream[k];
+		int n = (int)i;
+
+		if (!u->conf[i]->plain && u->conf[i]->auth == TLS_AUTH_NAME)
+			n = add_grace(u, i, error);
+		if (n < 0)
+			return n;
+		g->upstream[g->count++] = (uint8_t)n;
+	}
+	for (unsigned i = 0; i < c->time_grace_count; i++) {
+		struct route *r = &u->routes.all[u->routes.count++];
+
+		memcpy(r->domain, c->time_grace[i].domain, c->time_grace[i].domain_len);
+		r->len = c->time_grace[i].domain_len;
+		r->group = u->group_count;
+	}
+	u->group_count++;
+	return 0;
+}
+
 int upstreams_make(struct upstreams *u, const struct config *c,
 		   char error[UPSTREAMS_ERROR_MAX])
 {
@@ -147,6 +205,8 @@ int upstreams_make(struct upstreams *u, const struct config *c,
 	}
 	for (unsigned i = 0; i < c->route_count && r >= 0; i++)
 		r = add_route(u, c, &c->route[i], error);
+	if (r >= 0 && c->time_grace_count > 0)
+		r = add_grace_group(u, c, error);
 	return r < 0 ? r : 0;
 }
 

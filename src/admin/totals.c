@@ -25,11 +25,13 @@ static void pick_gauges(struct upstream_metrics *out, unsigned upstream,
 {
 	out->up = 0;
 	out->cert_not_after = 0;
+	out->backup_pin = 0;
 	out->rtt_p50 = out->rtt_p95 = out->learnt_idle = out->learnt_limit = 0;
 	for (unsigned w = 0; w < o->worker_count; w++) {
 		const struct upstream_metrics *u = &o->workers[w]->upstream[upstream];
 
 		out->up |= metric_get(&u->up);
+		out->backup_pin |= metric_get(&u->backup_pin);
 		out->cert_not_after =
 		    earliest(out->cert_not_after, metric_get(&u->cert_not_after));
 		/* the busiest worker would know best; the slowest figure is the careful one */

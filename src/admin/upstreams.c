@@ -143,6 +143,11 @@ static void rows_cert_expiry(const struct page *p, const char *name, unsigned u)
 		upstream_row(p, u, name, "", no_more, not_after);
 }
 
+static void rows_backup_pin(const struct page *p, const char *name, unsigned u)
+{
+	upstream_row(p, u, name, "", no_more, p->totals->upstream[u].backup_pin);
+}
+
 static void rows_unauthenticated(const struct page *p, const char *name, unsigned u)
 {
 	if (p->options->unauthenticated[u])
@@ -183,8 +188,11 @@ static const struct {
     {"dotgate_upstream_cert_expiry_timestamp_seconds", "gauge",
      "When the upstream's certificate ends, UNIX time; absent while unknown.",
      rows_cert_expiry},
+    {"dotgate_upstream_backup_pin", "gauge",
+     "1 while only a backup pin matches the upstream's key.", rows_backup_pin},
     {"dotgate_upstream_unauthenticated", "gauge",
-     "1 for an upstream that is configured with auth=none.", rows_unauthenticated},
+     "1 for an upstream that is configured with auth=none or plain://.",
+     rows_unauthenticated},
 };
 
 void upstreams_put(FILE *out, const struct http_options *o, const struct metrics *totals)

@@ -51,6 +51,7 @@ struct upstream_metrics {
 	uint64_t up;	    /* gauge: 1 usable, 0 down */
 	uint64_t cert_not_after;   /* gauge: UNIX time at which the certificate ends; 0
 					unknown */
+	uint64_t backup_pin;	   /* gauge: 1 if only a backup pin matches */
 	uint64_t rtt_p50, rtt_p95; /* gauges: microseconds; 0 unknown */
 	uint64_t learnt_idle;  /* gauge: it closes idle connections after so many us */
 	uint64_t learnt_limit; /* gauge: and any connection after so many queries */

@@ -18,8 +18,9 @@
 /* What a canonical text is made of, each part at its longest. */
 static_assert(sizeof "tls://#" + ADDRESS_TEXT_MAX + CONF_NAME_MAX +
 		      TLS_PINS_MAX * (sizeof " pin=sha256/" + PIN_TEXT_MAX) +
-		      sizeof " auth=none ca-file= ca-dir= tls-min=1.3" +
-		      2 * CONF_PATH_MAX <=
+		      sizeof " auth=none ca-file= ca-dir= cert= key= tfo=on tls-min=1.3 "
+			     "weight=1000" +
+		      4 * CONF_PATH_MAX <=
 		  UPSTREAM_TEXT_MAX,
 	      "every upstream has a text");
 
@@ -48,6 +49,12 @@ static void append_parameters(char *out, const struct upstream_conf *u)
 		append(out, " ca-file=%s", u->ca_file);
 	if (u->ca_dir[0])
 		append(out, " ca-dir=%s", u->ca_dir);
+	if (u->cert_file[0])
+		append(out, " cert=%s", u->cert_file);
+	if (u->key_file[0])
+		append(out, " key=%s", u->key_file);
+	if (u->fast_open)
+		append(out, " tfo=on");
 	if (u->tls13_only)
 		append(out, " tls-min=1.3");
 	if (u->weight != 1)
@@ -86,6 +93,8 @@ void config_trust(const struct config *c, const struct upstream_conf *u,
 	    .address = &u->address,
 	    .ca_file = ca_file[0] ? ca_file : NULL,
 	    .ca_dir = ca_dir[0] ? ca_dir : NULL,
+	    .cert_file = u->cert_file[0] ? u->cert_file : NULL,
+	    .key_file = u->key_file[0] ? u->key_file : NULL,
 	    .tls13_only = u->tls13_only || c->tls13_only,
 	    .pin_count = u->pin_count,
 	};

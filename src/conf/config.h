@@ -25,7 +25,10 @@ struct upstream_conf {
 	char name[CONF_NAME_MAX];    /* "" : authenticated by address */
 	char ca_file[CONF_PATH_MAX]; /* "" : the general one */
 	char ca_dir[CONF_PATH_MAX];
+	char cert_file[CONF_PATH_MAX]; /* our own certificate; "": none */
+	char key_file[CONF_PATH_MAX];  /* "": the key is in cert_file */
 	bool tls13_only;
+	bool fast_open;
 	unsigned weight; /* from 1 */
 	unsigned pin_count;
 	uint8_t pins[TLS_PINS_MAX][TLS_PIN_LEN];
@@ -41,6 +44,14 @@ struct route_conf {
 	struct upstream_conf upstream;
 };
 
+/* Names that may be looked up while the clock is wrong. */
+#define TIME_GRACE_MAX 8
+
+struct domain_conf {
+	uint8_t domain[NAME_MAX_LEN]; /* wire format, lower case */
+	size_t domain_len;
+};
+
 struct config {
 	unsigned listen_count;
 	struct address listen[LISTEN_MAX];
@@ -49,6 +60,8 @@ struct config {
 	unsigned route_count;
 	struct route_conf route[ROUTES_CONF_MAX];
 	bool special_names; /* are answered here */
+	unsigned time_grace_count;
+	struct domain_conf time_grace[TIME_GRACE_MAX];
 	char ca_file[CONF_PATH_MAX], ca_dir[CONF_PATH_MAX];
 	bool tls13_only;
 	unsigned workers; /* 0: auto */
@@ -78,7 +91,7 @@ struct config {
 /* Canonical spelling of an upstream: "tls://1.1.1.1#cloudflare-dns.com", the port only if
  * it is not 853. WITH_PARAMETERS adds " pin=sha256/... auth=... ca-file=..." where set.
  */
-#define UPSTREAM_TEXT_MAX 2048
+#define UPSTREAM_TEXT_MAX 4096
 const char *upstream_text(const struct upstream_conf *u, bool with_parameters,
 			  char out[UPSTREAM_TEXT_MAX]);
 

@@ -25,11 +25,15 @@ enum key {
 	KEY_TLS_MIN,
 	KEY_ADDR,
 	KEY_WEIGHT,
+	KEY_CERT,
+	KEY_KEY,
+	KEY_TFO,
 	KEY_N
 };
 
 static const char *const keys[KEY_N] = {"pin",	  "auth",    "ca-file", "ca",
-					"ca-dir", "tls-min", "addr",	"weight"};
+					"ca-dir", "tls-min", "addr",	"weight",
+					"cert",	  "key",     "tfo"};
 
 static int read_pin(struct upstream_conf *u, struct span value, struct fault *f)
 {
@@ -116,6 +120,15 @@ static int read_weight(struct upstream_conf *u, struct span value, struct fault 
 	return 0;
 }
 
+static int read_switch(bool *out, const char *word, struct span value, struct fault *f)
+{
+	if (!span_is(value, "on") && !span_is(value, "off"))
+		return fault_set(f, value.at, "%s is on or off, not '%.*s'", word,
+				 span_shown(value), value.at);
+	*out = span_is(value, "on");
+	return 0;
+}
+
 static enum key key_of(struct span word)
 {
 	unsigned key = 0;
@@ -142,6 +155,12 @@ static struct span *given_field(struct parameters *given, enum key key)
 		return &given->addr;
 	case KEY_WEIGHT:
 		return &given->weight;
+	case KEY_CERT:
+		return &given->cert;
+	case KEY_KEY:
+		return &given->key;
+	case KEY_TFO:
+		return &given->tfo;
 	case KEY_PIN:
 	case KEY_N:
 		break;
@@ -168,6 +187,12 @@ static int read_value(struct upstream_conf *u, struct parameters *given, enum ke
 		return read_addr(given, value, f);
 	case KEY_WEIGHT:
 		return read_weight(u, value, f);
+	case KEY_CERT:
+		return parameter_read_path(u->cert_file, value, f);
+	case KEY_KEY:
+		return parameter_read_path(u->key_file, value, f);
+	case KEY_TFO:
+		return read_switch(&u->fast_open, "tfo", value, f);
 	case KEY_N:
 		break;
 	}
@@ -206,11 +231,17 @@ int parameter_check(const struct upstream_conf *u, const struct parameters *give
 	struct span tls = given->pin.at	   ? given->pin
 			  : given->auth.at ? given->auth
 			  : ca.at	   ? ca
+			  : given->cert.at ? given->cert
+			  : given->key.at  ? given->key
 					   : given->tls_min;
 
 	if (u->plain && tls.at)
 		return fault_set(f, tls.at, "%.*s= says nothing with plain://",
 				 span_shown(tls), tls.at);
+	if (given->key.at && !given->cert.at)
+		return fault_set(
+		    f, given->key.at,
+		    "key= needs cert=, the certificate that it is the key of");
 	if (u->auth == TLS_AUTH_PIN && u->pin_count == 0)
 		return fault_set(f, given->auth.at ? given->auth.at : text.at,
 				 "auth=pin needs a pin=sha256/...: " PIN_COMMAND);

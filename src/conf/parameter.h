@@ -7,8 +7,8 @@
 
 /* Which parameters an upstream has. */
 struct parameters {
-	struct span auth, ca_file, ca_dir, tls_min, addr, weight,
-	    pin;		/* at NULL: not given */
+	struct span auth, ca_file, ca_dir, tls_min, addr, weight, pin, cert, key,
+	    tfo;		/* at NULL: not given */
 	struct address address; /* that of addr=, port 0 */
 };
 

@@ -79,10 +79,22 @@ static int read_prefix(char out[DOMAIN_TEXT_MAX], struct span ip, struct span re
 	return 0;
 }
 
+static int read_name(uint8_t domain[NAME_MAX_LEN], size_t *len, const char *text,
+		     struct span word, struct fault *f)
+{
+	uint8_t name[NAME_MAX_LEN];
+
+	*len = name_parse(name, text);
+	if (*len == 0)
+		return fault_set(f, word.at, "'%.*s' is no domain name", span_shown(word),
+				 word.at);
+	name_lower(domain, name, *len);
+	return 0;
+}
+
 static int read_domain(struct route_conf *r, struct span word, struct fault *f)
 {
 	char text[DOMAIN_TEXT_MAX];
-	uint8_t name[NAME_MAX_LEN];
 	struct span ip = word, rest;
 
 	if (span_cut(&ip, '/', &rest)) {
@@ -91,12 +103,7 @@ static int read_domain(struct route_conf *r, struct span word, struct fault *f)
 	} else if (!span_copy(text, sizeof text, word)) {
 		return fault_set(f, word.at, "this domain is too long");
 	}
-	r->domain_len = name_parse(name, text);
-	if (r->domain_len == 0)
-		return fault_set(f, word.at, "'%.*s' is no domain name", span_shown(word),
-				 word.at);
-	name_lower(r->domain, name, r->domain_len);
-	return 0;
+	return read_name(r->domain, &r->domain_len, text, word, f);
 }
 
 static int read_route(struct config *c, const struct option *o, const char *text,
@@ -158,4 +165,39 @@ static bool same_route(const struct config *c, unsigned i, unsigned j)
 		      upstream_text(&b->upstream, false, y)) == 0;
 }
 
+static int read_grace(struct config *c, const struct option *o, const char *text,
+		      struct fault *f)
+{
+	struct domain_conf *d = &c->time_grace[c->time_grace_count];
+
+	(void)o;
+	if (c->time_grace_count == TIME_GRACE_MAX)
+		return fault_set(f, text, "more than %d names", TIME_GRACE_MAX);
+	if (read_name(d->domain, &d->domain_len, text, span_of(text), f) != 0)
+		return -EINVAL;
+	if (d->domain_len == 1)
+		return fault_set(f, text,
+				 "not for all names: write those of time servers");
+	c->time_grace_count++;
+	return 0;
+}
+
+static bool grace_text(const struct config *c, const struct option *o, unsigned i,
+		       char out[VALUE_TEXT_MAX])
+{
+	(void)o;
+	if (i < c->time_grace_count)
+		name_text(c->time_grace[i].domain, c->time_grace[i].domain_len, out);
+	return i < c->time_grace_count;
+}
+
+static bool same_grace(const struct config *c, unsigned i, unsigned j)
+{
+	const struct domain_conf *a = &c->time_grace[i], *b = &c->time_grace[j];
+
+	return a->domain_len == b->domain_len &&
+	       memcmp(a->domain, b->domain, a->domain_len) == 0;
+}
+
+const struct value_kind value_time_grace = {read_grace, grace_text, same_grace};
 const struct value_kind value_route = {read_route, route_text, same_route};

@@ -11,4 +11,7 @@
  */
 extern const struct value_kind value_route;
 
+/* A domain: a name that may be looked up while the clock is wrong. */
+extern const struct value_kind value_time_grace;
+
 #endif

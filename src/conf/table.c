@@ -82,6 +82,8 @@ const struct option option_table[OPTIONS] = {
      AT(stale_after_us), 0, 60 * S, EVERYWHERE | RARE},
     {"special-names", 0, "WORD", "localhost, test, ... are answered here", "on",
      &value_switch, AT(special_names), 0, 0, EVERYWHERE | RARE},
+    {"time-grace", 0, "NAME", "asked for even while the clock is wrong", NULL,
+     &value_time_grace, AT(time_grace_count), 0, 0, EVERYWHERE | RARE},
     {"cache-file", 0, "FILE", "keep the cache here over a restart", NULL, &value_path,
      AT(cache_file), 0, 0, EVERYWHERE},
     {"control", 0, "PATH", "socket of the commands; off: none [in /run/dotgate]", NULL,

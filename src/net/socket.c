@@ -102,7 +102,7 @@ int socket_listen_tcp(const struct address *a)
 	return error < 0 ? fail(fd, error) : fd;
 }
 
-int socket_connect(const struct address *a, unsigned user_timeout_ms)
+int socket_connect(const struct address *a, unsigned user_timeout_ms, bool fast_open)
 {
 	int timeout = user_timeout_ms < INT_MAX ? (int)user_timeout_ms : INT_MAX;
 	int fd = open_socket(a, SOCK_STREAM);
@@ -114,6 +114,8 @@ int socket_connect(const struct address *a, unsigned user_timeout_ms)
 
 	if (error == 0)
 		error = set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, timeout);
+	if (fast_open)
+		(void)set(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
 	if (error == 0 && connect(fd, &a->any, address_len(a)) < 0 &&
 	    errno != EINPROGRESS)
 		error = -errno;

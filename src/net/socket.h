@@ -17,9 +17,11 @@ int socket_listen_udp(const struct address *a);
  * (inherited). Returns the descriptor or -errno. */
 int socket_listen_tcp(const struct address *a);
 
-/* A TCP socket on its way to A: TCP_NODELAY, TCP_USER_TIMEOUT of USER_TIMEOUT_MS. Returns
- * the descriptor or -errno (also for an error that connect() reports at once). */
-int socket_connect(const struct address *a, unsigned user_timeout_ms);
+/* A TCP socket on its way to A: TCP_NODELAY, TCP_USER_TIMEOUT of USER_TIMEOUT_MS. FAST_OPEN: what
+ * is written first goes with the SYN if the server has given a cookie before (RFC 7413); where the
+ * kernel cannot, as without. Returns the descriptor or -errno (also for an error that connect()
+ * reports at once). */
+int socket_connect(const struct address *a, unsigned user_timeout_ms, bool fast_open);
 
 /* A UDP socket of a random port, which takes only what comes from A. Returns the descriptor or
  * -errno. */

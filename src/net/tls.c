@@ -26,13 +26,14 @@ int tls_conn_new(struct tls_conn **out, struct tls_peer *p, int fd)
 
 	ERR_clear_error();
 	if (t)
-		t->ssl = SSL_new(tls_peer_context(p));
+		t->ssl = tls_peer_ssl(p);
 	if (!t || !t->ssl || SSL_set_fd(t->ssl, fd) != 1 ||
-	    !set_sni(t->ssl, trust->name)) {
+	    !set_sni(t->ssl, trust->sni ? trust->sni : trust->name)) {
 		tls_conn_free(t);
 		return -ENOMEM;
 	}
 	t->peer = p;
+	t->pin = -1;
 	SSL_set_app_data(t->ssl, t);
 	SSL_set_connect_state(t->ssl);
 	session = tls_peer_take_session(p);
@@ -220,14 +221,29 @@ const char *tls_conn_suite(const struct tls_conn *t)
 	return SSL_get_cipher_name(t->ssl);
 }
 
-int64_t tls_conn_cert_not_after(const struct tls_conn *t)
+static int64_t cert_time(const struct tls_conn *t, const ASN1_TIME *get(const X509 *))
 {
 	X509 *cert = SSL_get0_peer_certificate(t->ssl);
 	struct tm tm;
 
-	if (!cert || !ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm))
+	if (!cert || !ASN1_TIME_to_tm(get(cert), &tm))
 		return 0;
 	return timegm(&tm);
+}
+
+int64_t tls_conn_cert_not_after(const struct tls_conn *t)
+{
+	return cert_time(t, X509_get0_notAfter);
+}
+
+int64_t tls_conn_cert_not_before(const struct tls_conn *t)
+{
+	return cert_time(t, X509_get0_notBefore);
+}
+
+int tls_conn_pin(const struct tls_conn *t)
+{
+	return t->pin;
 }
 
 const char *tls_library_version(void)

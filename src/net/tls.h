@@ -27,9 +27,16 @@ enum tls_auth {
 struct tls_trust {
 	enum tls_auth auth;
 	const char *name; /* SNI and SubjectAltName; NULL: authenticate `address` */
+	const char *sni;  /* is sent instead of `name`; NULL: that */
 	const struct address *address;
 	const char *ca_file, *ca_dir; /* both NULL: the OS's trust directory */
+	const char *cert_file,
+	    *key_file; /* our own certificate; NULL: none; the key may be in
+					     cert_file, then key_file is NULL */
 	bool tls13_only;
+	/* The certificate's dates do not matter while this machine's clock is before the day of
+	 * this version's release. */
+	bool time_grace;
 	unsigned pin_count;
 	uint8_t pins[TLS_PINS_MAX][TLS_PIN_LEN];
 };
@@ -46,6 +53,12 @@ struct tls_peer;
 int tls_peer_new(struct tls_peer **out, const struct tls_trust *trust,
 		 char error[TLS_DETAIL_MAX]);
 void tls_peer_free(struct tls_peer *p);
+
+/*
+ * Reads all files again. What is connected goes on; new connections trust what is read now, and the
+ * sessions are forgotten. Returns as tls_peer_new(); on failure nothing changes.
+ */
+int tls_peer_reload(struct tls_peer *p, char error[TLS_DETAIL_MAX]);
 
 /* Sessions waiting to be resumed. */
 unsigned tls_peer_sessions(struct tls_peer *p);
@@ -104,6 +117,9 @@ bool tls_conn_resumed(const struct tls_conn *t);
 const char *tls_conn_version(const struct tls_conn *t); /* "TLSv1.3" */
 const char *tls_conn_suite(const struct tls_conn *t);
 int64_t tls_conn_cert_not_after(const struct tls_conn *t); /* UNIX time; 0 unknown */
+int64_t tls_conn_cert_not_before(const struct tls_conn *t);
+/* Which pin matched; -1: none was looked at, as when a session is resumed. */
+int tls_conn_pin(const struct tls_conn *t);
 
 /* "OpenSSL 3.0.17 1 Jul 2025", for --version. */
 const char *tls_library_version(void);

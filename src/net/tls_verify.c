@@ -1,11 +1,13 @@
 /* tls_verify: whether a certificate is the configured upstream's, and if not, why. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
 #include "net/tls_peer.h"
+#include "version.h"
 
 /* Names of a certificate that are listed when none of them is the right one. */
 #define NAMES_SHOWN 4
@@ -85,6 +87,27 @@ static enum reason reason_of(int error)
 	}
 }
 
+/* Nobody can have this version before it was released: such a clock has not been set. */
+static bool clock_is_wrong(void)
+{
+	return time(NULL) < DOTGATE_RELEASED;
+}
+
+static void describe_clock(char out[TLS_DETAIL_MAX])
+{
+	time_t now = time(NULL);
+	size_t n = strlen(out);
+	char date[16] = "?";
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm))
+		strftime(date, sizeof date, "%Y-%m-%d", &tm);
+	snprintf(
+	    out + n, TLS_DETAIL_MAX - n,
+	    "; this machine's clock says %s, before this version was released: set it",
+	    date);
+}
+
 static void describe(struct tls_conn *t, int error, X509 *cert)
 {
 	char *out = t->detail, date[16];
@@ -97,6 +120,8 @@ static void describe(struct tls_conn *t, int error, X509 *cert)
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 		date_text(X509_get0_notBefore(cert), date);
 		snprintf(out, TLS_DETAIL_MAX, "certificate is not valid before %s", date);
+		if (clock_is_wrong())
+			describe_clock(out);
 		return;
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -112,29 +137,35 @@ static void describe(struct tls_conn *t, int error, X509 *cert)
 	}
 }
 
-static bool pin_fits(const struct tls_trust *trust, X509 *cert)
+/* The number of the pin that fits; -1: none does. */
+static int pin_of(const struct tls_trust *trust, X509 *cert)
 {
 	uint8_t digest[TLS_PIN_LEN];
 	uint8_t *key = NULL;
 	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &key);
-	bool fits = false;
+	int fits = -1;
 
 	if (n > 0 && EVP_Digest(key, (size_t)n, digest, NULL, EVP_sha256(), NULL) == 1)
-		for (unsigned i = 0; i < trust->pin_count; i++)
-			fits |= memcmp(trust->pins[i], digest, sizeof digest) == 0;
+		for (unsigned i = 0; i < trust->pin_count && fits < 0; i++)
+			if (memcmp(trust->pins[i], digest, sizeof digest) == 0)
+				fits = (int)i;
 	OPENSSL_free(key);
 	return fits;
 }
 
 /* Any certificate of the verified chain may carry the pin (RFC 7858 4.2). */
-static bool chain_fits(const struct tls_trust *trust, X509_STORE_CTX *store)
+static int pin_of_chain(const struct tls_trust *trust, X509_STORE_CTX *store)
 {
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+	int best = -1;
 
-	for (int i = 0; chain && i < sk_X509_num(chain); i++)
-		if (pin_fits(trust, sk_X509_value(chain, i)))
-			return true;
-	return false;
+	for (int i = 0; chain && i < sk_X509_num(chain); i++) {
+		int pin = pin_of(trust, sk_X509_value(chain, i));
+
+		if (pin >= 0 && (best < 0 || pin < best))
+			best = pin;
+	}
+	return best;
 }
 
 static int refuse_pin(struct tls_conn *t, X509_STORE_CTX *store)
@@ -158,16 +189,17 @@ int tls_verify(X509_STORE_CTX *store, void *peer)
 	case TLS_AUTH_NONE:
 		return 1;
 	case TLS_AUTH_PIN:
-		return pin_fits(trust, X509_STORE_CTX_get0_cert(store))
-			   ? 1
-			   : refuse_pin(t, store);
+		t->pin = pin_of(trust, X509_STORE_CTX_get0_cert(store));
+		return t->pin >= 0 ? 1 : refuse_pin(t, store);
 	case TLS_AUTH_NAME:
 		break;
 	}
-	if (X509_verify_cert(store) > 0)
-		return !trust->pin_count || chain_fits(trust, store)
-			   ? 1
-			   : refuse_pin(t, store);
+	if (trust->time_grace && clock_is_wrong())
+		X509_STORE_CTX_set_flags(store, X509_V_FLAG_NO_CHECK_TIME);
+	if (X509_verify_cert(store) > 0) {
+		t->pin = pin_of_chain(trust, store);
+		return !trust->pin_count || t->pin >= 0 ? 1 : refuse_pin(t, store);
+	}
 	error = X509_STORE_CTX_get_error(store);
 	t->failure = reason_of(error);
 	cert = X509_STORE_CTX_get_current_cert(store);

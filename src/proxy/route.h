@@ -8,7 +8,8 @@
 
 #include "dns/name.h"
 
-#define ROUTES_MAX 64
+/* What is configured (64), and the names of time servers. */
+#define ROUTES_MAX 72
 
 /* The names at and below `domain`, which is not the root, belong to a group of upstreams (upstream/pool.h). */
 struct route {

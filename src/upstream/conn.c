@@ -109,7 +109,8 @@ static enum reason dial_reason(int error)
 
 void conn_dial(struct conn *c)
 {
-	c->fd = socket_connect(c->context->address, USER_TIMEOUT_MS);
+	c->fd =
+	    socket_connect(c->context->address, USER_TIMEOUT_MS, c->context->fast_open);
 	if (c->fd < 0) {
 		enum reason why = dial_reason(c->fd);
 		const char *detail = strerror(-c->fd);

@@ -76,6 +76,7 @@ struct conn_context {
 	struct health *health;
 	struct upstream_metrics *metrics;
 	bool hedges;	     /* `late` is to be told */
+	bool fast_open;	     /* TCP Fast Open is tried */
 	uint64_t timeout_us; /* a query is not awaited for longer */
 };
 

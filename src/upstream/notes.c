@@ -5,6 +5,12 @@
 #include <string.h>
 #include <time.h>
 
+#define DAY_S 86400
+
+/* A certificate is to be renewed before this is left of its life; of those that live for days only,
+ * before the last third. */
+#define ENDS_SOON_S (14 * DAY_S)
+
 static int64_t wall(void)
 {
 	return (int64_t)time(NULL);
@@ -34,6 +40,21 @@ bool notes_is_news(struct notes *n, enum reason why)
 		pthread_mutex_unlock(&n->lock);
 	}
 	return true;
+}
+
+bool notes_pin_is_news(struct notes *n, bool backup)
+{
+	return atomic_exchange(&n->backup_pin, backup) != backup;
+}
+
+bool notes_ends_soon(struct notes *n, int64_t not_before, int64_t not_after, int64_t now)
+{
+	int64_t third = (not_after - not_before) / 3;
+	int64_t soon = third < ENDS_SOON_S ? third : ENDS_SOON_S;
+	long long today = now / DAY_S;
+
+	return not_after && not_after - now < soon &&
+	       atomic_exchange(&n->warned_day, today) != today;
 }
 
 void notes_connected(struct notes *n, const char *version, const char *suite,

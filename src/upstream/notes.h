@@ -30,6 +30,8 @@ struct notes_text {
 struct notes {
 	/* The failure (enum reason) that the log knows of: each change is logged once. */
 	atomic_int logged;
+	atomic_bool backup_pin;	 /* the last certificate fitted a backup pin only */
+	atomic_llong warned_day; /* on which its end was warned of */
 	pthread_mutex_t lock;
 	struct notes_text text;
 };
@@ -39,6 +41,12 @@ void notes_destroy(struct notes *n);
 
 /* True if the log is to be told of this, REASON_NONE being no failure any more. */
 bool notes_is_news(struct notes *n, enum reason why);
+
+/* The certificate of a new connection fits a backup PIN only, or the first. True if that is new. */
+bool notes_pin_is_news(struct notes *n, bool backup);
+
+/* True if the certificate, valid between these UNIX times, ends soon, and today nobody was told. */
+bool notes_ends_soon(struct notes *n, int64_t not_before, int64_t not_after, int64_t now);
 
 void notes_connected(struct notes *n, const char *version, const char *suite,
 		     bool resumed, const struct address *address);

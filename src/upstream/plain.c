@@ -204,7 +204,7 @@ static void ask_over_tcp(struct slot *s)
 	int fd;
 
 	close_socket(s);
-	fd = socket_connect(o->address, USER_TIMEOUT_MS);
+	fd = socket_connect(o->address, USER_TIMEOUT_MS, false);
 	if (fd < 0) {
 		lose_by(s, -fd);
 		return;

@@ -609,6 +609,7 @@ static int init_upstream(struct pool *p, unsigned i)
 		    .peer = from->peer,
 		    .metrics = &o->metrics->upstream[i],
 		    .hedges = can_hedge(o, i),
+		    .fast_open = from->fast_open,
 		    .timeout_us = o->timeout_us,
 		},
 	};

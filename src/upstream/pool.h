@@ -37,6 +37,7 @@ struct pool_upstream {
 	struct tls_peer *peer; /* NULL: it is asked in the clear */
 	unsigned weight;       /* from 1; for POLICY_WEIGHTED */
 	struct notes *notes;   /* shared by all workers */
+	bool fast_open;	       /* TCP Fast Open is tried */
 };
 
 /* Upstreams that serve the same names, in order of preference. */
@@ -46,7 +47,7 @@ struct pool_group {
 };
 
 /* A group for each route, and one for all other names. */
-#define POOL_GROUPS_MAX 65
+#define POOL_GROUPS_MAX 80
 
 struct pool_options {
 	struct loop *loop;

@@ -2,6 +2,7 @@
 #include "upstream/upstream.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "base/log.h"
 
@@ -351,12 +352,46 @@ static void say_up(struct upstream *u)
 		log_line(LOG_NOTICE, "upstream %s is up again", u->label);
 }
 
+/* What the upstream's operator should know of its certificate. */
+static void look_at_certificate(struct upstream *u, const struct conn *c)
+{
+	int64_t end = tls_conn_cert_not_after(c->tls);
+	int pin = tls_conn_pin(c->tls);
+	time_t when = (time_t)end;
+	char date[16] = "?";
+	struct tm tm;
+
+	if (pin >= 0) {
+		metric_set(&u->context.metrics->backup_pin, pin > 0);
+		if (notes_pin_is_news(u->notes, pin > 0))
+			log_line(
+			    pin > 0 ? LOG_WARNING : LOG_NOTICE,
+			    pin > 0
+				? "upstream %s: only backup pin number %d matches its "
+				  "key: it has changed keys; put that pin first, and a "
+				  "new backup behind it"
+				: "upstream %s: its first pin matches again (%d)",
+			    u->label, pin + 1);
+	}
+	if (!notes_ends_soon(u->notes, tls_conn_cert_not_before(c->tls), end,
+			     (int64_t)time(NULL)))
+		return;
+	if (gmtime_r(&when, &tm))
+		strftime(date, sizeof date, "%Y-%m-%d", &tm);
+	log_line(LOG_WARNING,
+		 "upstream %s: its certificate ends on %s: have it renewed, or it will "
+		 "be refused "
+		 "from then on",
+		 u->label, date);
+}
+
 bool upstream_connected(struct upstream *u, const struct conn *c)
 {
 	bool is_back = health_connected(&u->health);
 
 	notes_connected(u->notes, tls_conn_version(c->tls), tls_conn_suite(c->tls),
 			tls_conn_resumed(c->tls), u->context.address);
+	look_at_certificate(u, c);
 	log_line(LOG_INFO, "connected to %s: %s %s%s, connect %llu us, handshake %llu us",
 		 u->label, tls_conn_version(c->tls), tls_conn_suite(c->tls),
 		 tls_conn_resumed(c->tls) ? ", resumed" : "",

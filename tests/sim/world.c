@@ -150,13 +150,13 @@ void timer_stop(struct loop *l, struct timer *t)
 
 /* ---- sockets ---- */
 
-int socket_connect(const struct address *a, unsigned user_timeout_ms)
+int socket_connect(const struct address *a, unsigned user_timeout_ms, bool fast_open)
 {
 	unsigned i = (unsigned)address_port(a) - 1;
 	struct server *s = &world->servers[i];
 	struct connection *c = calloc(1, sizeof *c);
 
-	assert(user_timeout_ms > 0);
+	assert(user_timeout_ms > 0 && !fast_open);
 	assert(c && world->connection_count < CONNECTIONS_MAX);
 	c->open = true;
 	c->server = i;
@@ -328,6 +328,18 @@ const char *tls_conn_suite(const struct tls_conn *t)
 {
 	(void)t;
 	return "none";
+}
+
+int64_t tls_conn_cert_not_before(const struct tls_conn *t)
+{
+	(void)t;
+	return 0;
+}
+
+int tls_conn_pin(const struct tls_conn *t)
+{
+	(void)t;
+	return -1;
 }
 
 int64_t tls_conn_cert_not_after(const struct tls_conn *t)

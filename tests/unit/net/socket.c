@@ -183,7 +183,7 @@ static void test_cannot_bind(void **state)
 	memset(&none, 0, sizeof none);
 	assert_int_equal(socket_listen_udp(&none), -EAFNOSUPPORT);
 	assert_int_equal(socket_listen_tcp(&none), -EAFNOSUPPORT);
-	assert_int_equal(socket_connect(&none, 1000), -EAFNOSUPPORT);
+	assert_int_equal(socket_connect(&none, 1000, false), -EAFNOSUPPORT);
 }
 
 /* A port that somebody else has, without SO_REUSEPORT. */
@@ -211,7 +211,7 @@ static void test_connected(void **state)
 {
 	struct address a;
 	int listener = listen_on("127.0.0.1", socket_listen_tcp, &a);
-	int fd = socket_connect(&a, 4321);
+	int fd = socket_connect(&a, 4321, false);
 
 	(void)state;
 	assert_true(fd >= 0);
@@ -239,7 +239,7 @@ static void test_refused(void **state)
 
 	(void)state;
 	close(listener);
-	fd = socket_connect(&a, 1000);
+	fd = socket_connect(&a, 1000, false);
 	if (fd == -ECONNREFUSED) /* loopback may tell at once */
 		return;
 	assert_true(fd >= 0);
@@ -257,7 +257,7 @@ static void test_connect_fails_at_once(void **state)
 
 	(void)state;
 	close(free_before);
-	assert_int_equal(socket_connect(&a, 1000), -ENETUNREACH);
+	assert_int_equal(socket_connect(&a, 1000, false), -ENETUNREACH);
 	free_after = dup(0);
 	close(free_after);
 	assert_int_equal(free_after, free_before); /* no descriptor was left open */
