@@ -20,6 +20,7 @@
 #include "commands.h"
 #include "conf/options.h"
 #include "listen.h"
+#include "names.h"
 #include "os/control_path.h"
 #include "os/cpu.h"
 #include "os/descriptors.h"
@@ -43,6 +44,7 @@ struct daemon {
 	struct cache *cache; /* NULL: off */
 	struct warm_start *warm_start;
 	struct reload *reload;
+	struct names *names;
 	struct control *control;
 	char control_path[CONF_PATH_MAX];
 	struct commands commands;
@@ -272,6 +274,9 @@ static int set_up(struct daemon *d)
 	r = upstreams_make(&d->upstreams, &d->config, error);
 	if (r < 0)
 		return complain(r == -ENOMEM ? EXIT_RUNTIME : EXIT_USAGE, error);
+	r = names_begin(&d->names, &d->upstreams, &d->config, error);
+	if (r < 0)
+		return complain(r == -EINVAL ? EXIT_USAGE : EXIT_RUNTIME, error);
 	make_hash_key(d);
 	if (r == 0)
 		r = make_cache(d);
@@ -304,6 +309,7 @@ static int serve(struct daemon *d)
 		wait_for_end(d, &set);
 		log_line(LOG_NOTICE, "ended");
 	}
+	names_end(d->names);
 	reload_end(d->reload);
 	http_stop(d->http);
 	control_stop(d->control);

@@ -54,11 +54,14 @@ static int add(struct upstreams *u, const struct config *c,
 	u->conf[i] = conf;
 	u->unauthenticated[i] = conf->plain || conf->auth == TLS_AUTH_NONE;
 	u->pool[i] = (struct pool_upstream){.label = u->labels[i],
-					    .address = &conf->address,
+					    .addresses = &u->addresses[i],
 					    .weight = conf->weight,
 					    .fast_open = conf->fast_open,
 					    .notes = &u->notes[i]};
 	notes_init(&u->notes[i]);
+	addresses_init(&u->addresses[i]);
+	if (!conf->discover)
+		addresses_set(&u->addresses[i], conf->addresses, conf->address_count);
 	config_trust(c, conf, &u->trust[i]);
 	if (!conf->plain && tls_peer_new(&u->pool[i].peer, &u->trust[i], detail) < 0)
 		return fail(error, -EINVAL, text, detail);
@@ -157,6 +160,7 @@ static int add_grace(struct upstreams *u, unsigned i, char *error)
 	u->pool[n].label = u->labels[n];
 	u->pool[n].notes = &u->notes[n];
 	notes_init(&u->notes[n]);
+	addresses_init(&u->addresses[n]); /* those of the original are used */
 	u->trust[n] = u->trust[i];
 	u->trust[n].time_grace = true;
 	return tls_peer_new(&u->pool[n].peer, &u->trust[n], detail) < 0
@@ -191,6 +195,24 @@ static int add_grace_group(struct upstreams *u, const struct config *c, char *er
 	return 0;
 }
 
+/* What is written as upstream, and as discover; that alone, if upstream says nothing. */
+static int add_default(struct upstreams *u, const struct config *c, char *error)
+{
+	unsigned named =
+	    c->discover_count && c->upstream_is_default ? 0 : c->upstream_count;
+	struct pool_group *g = &u->groups[0];
+
+	for (unsigned i = 0; i < named + c->discover_count; i++) {
+		int r = add(u, c, i < named ? &c->upstream[i] : &c->discover[i - named],
+			    true, error);
+
+		if (r < 0)
+			return r;
+		g->upstream[g->count++] = (uint8_t)r;
+	}
+	return 0;
+}
+
 int upstreams_make(struct upstreams *u, const struct config *c,
 		   char error[UPSTREAMS_ERROR_MAX])
 {
@@ -198,11 +220,8 @@ int upstreams_make(struct upstreams *u, const struct config *c,
 
 	memset(u, 0, sizeof *u);
 	u->group_count = 1;
-	for (unsigned i = 0; i < c->upstream_count && r >= 0 && !has_root(c); i++) {
-		r = add(u, c, &c->upstream[i], true, error);
-		if (r >= 0)
-			u->groups[0].upstream[u->groups[0].count++] = (uint8_t)r;
-	}
+	if (!has_root(c))
+		r = add_default(u, c, error);
 	for (unsigned i = 0; i < c->route_count && r >= 0; i++)
 		r = add_route(u, c, &c->route[i], error);
 	if (r >= 0 && c->time_grace_count > 0)
@@ -215,6 +234,7 @@ void upstreams_free(struct upstreams *u)
 	for (unsigned i = 0; i < u->count; i++) {
 		tls_peer_free(u->pool[i].peer);
 		notes_destroy(&u->notes[i]);
+		addresses_destroy(&u->addresses[i]);
 		free((void *)(uintptr_t)u->labels[i]);
 	}
 }

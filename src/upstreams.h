@@ -14,6 +14,7 @@ struct upstreams {
 	const char *labels[UPSTREAMS_MAX];		 /* in log and metrics */
 	bool unauthenticated[UPSTREAMS_MAX];
 	struct notes notes[UPSTREAMS_MAX];
+	struct addresses addresses[UPSTREAMS_MAX];
 	struct tls_trust trust[UPSTREAMS_MAX];
 	unsigned group_count;
 	struct pool_group groups[POOL_GROUPS_MAX];

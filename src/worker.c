@@ -25,6 +25,9 @@
 
 #define HEARTBEAT_US 1000000
 
+/* While an upstream has no address: so often it is looked whether it has one now. */
+#define LOOK_US 100000
+
 /* Changes of the network come in bursts: all of one are looked at together. */
 #define NETWORK_SETTLES_US 200000
 
@@ -56,12 +59,12 @@ static void beat(void *arg)
 	struct worker *w = arg;
 
 	enum clock_change change = clockwatch_look(&w->clocks);
+	uint64_t next = pool_look_for_addresses(w->pool) ? LOOK_US : HEARTBEAT_US;
 
 	metric_inc(&w->beats);
 	if (change != CLOCK_SAME)
 		pool_network_changed(w->pool, change == CLOCK_SLEPT);
-	(void)timer_set(w->loop, &w->heartbeat, loop_now(w->loop) + HEARTBEAT_US, beat,
-			w);
+	(void)timer_set(w->loop, &w->heartbeat, loop_now(w->loop) + next, beat, w);
 }
 
 static void network_settled(void *arg)

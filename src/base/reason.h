@@ -22,6 +22,8 @@
 	X(DIAL_UNREACHABLE, "dial_unreachable", 23,                                      \
 	  "check this machine's network and its route to the upstream")                  \
 	X(DIAL_ERROR, "dial_error", 23, "check this machine's limits and network")       \
+	X(NO_ADDRESS, "no_address", 23,                                                  \
+	  "check the upstreams that bootstrap names, and the name")                      \
 	/* TLS */                                                                        \
 	X(TLS_TIMEOUT, "tls_timeout", 23,                                                \
 	  "check that the upstream speaks TLS on this port, and how loaded it is")       \

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "conf/options.h"
+#include "names.h"
 #include "net/tls.h"
 #include "upstreams.h"
 
@@ -49,7 +50,7 @@ static bool check_together(const struct config *c)
 	bool good;
 
 	log_set_level(LOG_ERROR); /* what is not safe has been told */
-	good = u && upstreams_make(u, c, error) == 0;
+	good = u && upstreams_make(u, c, error) == 0 && names_check(u, c, error) == 0;
 	if (!good)
 		fprintf(stderr, "dotgate: %s\n", error);
 	if (u)

@@ -8,7 +8,8 @@
 /* Options with a value on one command line: every list full, and each other option once.
  */
 #define GIVEN_MAX                                                                        \
-	(LISTEN_MAX + UPSTREAMS_MAX + ROUTES_CONF_MAX + TIME_GRACE_MAX + OPTIONS)
+	(LISTEN_MAX + UPSTREAMS_MAX + ROUTES_CONF_MAX + TIME_GRACE_MAX + BOOTSTRAP_MAX + \
+	 DISCOVER_MAX + OPTIONS)
 
 struct given {
 	const struct option *option;

@@ -20,7 +20,7 @@ static_assert(sizeof "tls://#" + ADDRESS_TEXT_MAX + CONF_NAME_MAX +
 		      TLS_PINS_MAX * (sizeof " pin=sha256/" + PIN_TEXT_MAX) +
 		      sizeof " auth=none ca-file= ca-dir= cert= key= tfo=on tls-min=1.3 "
 			     "weight=1000" +
-		      4 * CONF_PATH_MAX <=
+		      4 * CONF_PATH_MAX + CONF_ADDRESSES_MAX * (6 + ADDRESS_TEXT_MAX) <=
 		  UPSTREAM_TEXT_MAX,
 	      "every upstream has a text");
 
@@ -37,7 +37,10 @@ __attribute__((format(printf, 2, 3))) static void append(char *out, const char *
 
 static void append_parameters(char *out, const struct upstream_conf *u)
 {
-	char pin[PIN_TEXT_MAX];
+	char pin[PIN_TEXT_MAX], ip[ADDRESS_TEXT_MAX];
+
+	for (unsigned i = 1; i < u->address_count; i++)
+		append(out, " addr=%s", address_ip_text(&u->addresses[i], ip));
 
 	for (unsigned i = 0; i < u->pin_count; i++) {
 		base64_encode(pin, u->pins[i], TLS_PIN_LEN);
@@ -64,16 +67,22 @@ static void append_parameters(char *out, const struct upstream_conf *u)
 const char *upstream_text(const struct upstream_conf *u, bool with_parameters,
 			  char out[UPSTREAM_TEXT_MAX])
 {
-	bool v6 = u->address.any.sa_family == AF_INET6;
-	uint16_t port = address_port(&u->address);
+	const struct address *a = &u->addresses[0];
+	bool v6 = a->any.sa_family == AF_INET6;
 	char ip[ADDRESS_TEXT_MAX];
 
-	address_ip_text(&u->address, ip);
-	snprintf(out, UPSTREAM_TEXT_MAX, v6 ? "%s://[%s]" : "%s://%s",
-		 u->plain ? "plain" : "tls", ip);
-	if (port != (u->plain ? DNS_PORT : DOT_PORT))
-		append(out, ":%u", port);
-	if (u->name[0])
+	if (u->discover)
+		snprintf(out, UPSTREAM_TEXT_MAX, v6 ? "discover://[%s]" : "discover://%s",
+			 address_ip_text(a, ip));
+	else if (u->address_count)
+		snprintf(out, UPSTREAM_TEXT_MAX, v6 ? "%s://[%s]" : "%s://%s",
+			 u->plain ? "plain" : "tls", address_ip_text(a, ip));
+	else
+		snprintf(out, UPSTREAM_TEXT_MAX, "%s://%s", u->plain ? "plain" : "tls",
+			 u->name);
+	if (u->port != (u->plain || u->discover ? DNS_PORT : DOT_PORT))
+		append(out, ":%u", u->port);
+	if (u->address_count && u->name[0])
 		append(out, "#%s", u->name);
 	if (with_parameters)
 		append_parameters(out, u);
@@ -90,7 +99,7 @@ void config_trust(const struct config *c, const struct upstream_conf *u,
 	*out = (struct tls_trust){
 	    .auth = u->auth,
 	    .name = u->name[0] ? u->name : NULL,
-	    .address = &u->address,
+	    .address = &u->addresses[0],
 	    .ca_file = ca_file[0] ? ca_file : NULL,
 	    .ca_dir = ca_dir[0] ? ca_dir : NULL,
 	    .cert_file = u->cert_file[0] ? u->cert_file : NULL,

@@ -18,9 +18,16 @@
 #define CONF_NAME_MAX 256
 #define CONF_PATH_MAX 512
 
+/* Addresses of one upstream. */
+#define CONF_ADDRESSES_MAX 8
+
 struct upstream_conf {
-	struct address address;
+	unsigned address_count; /* 0: they are asked for by `name`, or discovered */
+	struct address addresses[CONF_ADDRESSES_MAX];
+	uint16_t port;
 	bool plain; /* without TLS: only by the word plain:// */
+	/* `addresses` is that of a plain resolver, which is asked for the one it designates */
+	bool discover;
 	enum tls_auth auth;
 	char name[CONF_NAME_MAX];    /* "" : authenticated by address */
 	char ca_file[CONF_PATH_MAX]; /* "" : the general one */
@@ -44,6 +51,12 @@ struct route_conf {
 	struct upstream_conf upstream;
 };
 
+/* Plain resolvers that are asked whom they designate. */
+#define DISCOVER_MAX 8
+
+/* Upstreams that are asked for addresses. */
+#define BOOTSTRAP_MAX 8
+
 /* Names that may be looked up while the clock is wrong. */
 #define TIME_GRACE_MAX 8
 
@@ -60,6 +73,14 @@ struct config {
 	unsigned route_count;
 	struct route_conf route[ROUTES_CONF_MAX];
 	bool special_names; /* are answered here */
+	bool
+	    upstream_is_default; /* `upstream` is what stands there when nothing is given */
+	unsigned discover_count;
+	struct upstream_conf discover[DISCOVER_MAX];
+	/* Who is asked for the addresses of upstreams that are written by name. */
+	unsigned bootstrap_count;
+	struct upstream_conf bootstrap[BOOTSTRAP_MAX];
+	char addresses_file[CONF_PATH_MAX]; /* where these are kept; "": nowhere */
 	unsigned time_grace_count;
 	struct domain_conf time_grace[TIME_GRACE_MAX];
 	char ca_file[CONF_PATH_MAX], ca_dir[CONF_PATH_MAX];

@@ -200,6 +200,8 @@ int options_read(struct config *c, struct invocation *inv, int argc, char **argv
 	b->error = error;
 	result = read_all(b, &line, environ);
 	if (result == 0) {
+		b->config.upstream_is_default =
+		    b->last[OPTION_UPSTREAM].kind == PLACE_DEFAULT;
 		*c = b->config;
 		*inv = line.invocation;
 	}

@@ -97,10 +97,16 @@ int parameter_read_tls_min(bool *tls13_only, struct span text, struct fault *f)
 
 static int read_addr(struct parameters *given, struct span value, struct fault *f)
 {
-	if (address_parse_ip(&given->address, value.at, value.len, 0) != 0)
+	struct address *a = &given->addresses[given->address_count];
+
+	if (given->address_count == CONF_ADDRESSES_MAX - 1)
+		return fault_set(f, value.at, "more than %d addresses",
+				 CONF_ADDRESSES_MAX - 1);
+	if (address_parse_ip(a, value.at, value.len, 0) != 0)
 		return fault_set(f, value.at,
 				 "addr is an IP address without a port, not '%.*s'",
 				 span_shown(value), value.at);
+	given->address_count++;
 	return 0;
 }
 
@@ -216,7 +222,7 @@ int parameter_read(struct upstream_conf *u, struct parameters *given, struct spa
 	if (!has_value || value.len == 0)
 		return fault_set(f, word.at, "%s= needs a value", keys[key]);
 	field = given_field(given, key);
-	if (field->at && key != KEY_PIN)
+	if (field->at && key != KEY_PIN && key != KEY_ADDR)
 		return fault_set(f, word.at, "%s= is given twice", keys[key]);
 	if (read_value(u, given, key, value, f) != 0)
 		return -EINVAL;

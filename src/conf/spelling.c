@@ -63,9 +63,10 @@ static int set_address(struct reading *r, const struct endpoint *e)
 
 	if (endpoint_address(&a, e, DOT_PORT, r->fault) != 0)
 		return -EINVAL;
-	if (r->has_address && !address_same_ip(&a, &r->u.address))
+	if (r->has_address && !address_same_ip(&a, &r->u.addresses[0]))
 		return fault_set(r->fault, e->host.at, "two addresses");
-	r->u.address = a;
+	r->u.addresses[0] = a;
+	r->u.address_count = 1;
 	r->has_address = true;
 	if (e->percent.at && !endpoint_is_link_local(&a))
 		return set_name(r, e->percent);
@@ -203,41 +204,45 @@ static const char *address_fault(const struct address *a)
 	return v4 == INADDR_BROADCAST ? "the broadcast address" : NULL;
 }
 
-/* The address: what was written in front, or else addr=. */
+static void set_port(struct address *a, uint16_t port)
+{
+	if (a->any.sa_family == AF_INET6)
+		a->v6.sin6_port = htons(port);
+	else
+		a->v4.sin_port = htons(port);
+}
+
+/* The addresses: what was written in front, and those of addr=. */
 static int finish_address(struct reading *r)
 {
 	const struct span addr = r->given.addr;
-	uint16_t port = r->port ? r->port : r->u.plain ? PLAIN_PORT : DOT_PORT;
-	const char *what;
+	struct upstream_conf *u = &r->u;
 
-	if (r->has_address && addr.at)
-		return fault_set(r->fault, addr.at,
-				 "addr= behind an address: one is enough");
-	if (!r->has_address && !addr.at && r->u.name[0])
+	u->port = r->port ? r->port : u->plain ? PLAIN_PORT : DOT_PORT;
+	if (r->has_address && addr.at && !u->name[0])
 		return fault_set(
-		    r->fault, r->name.at,
-		    "'%.60s' is a name, and nobody is asked for its address: "
-		    "write tls://ADDRESS#%.60s or add addr=ADDRESS",
-		    r->u.name, r->u.name);
-	if (!r->has_address && !addr.at)
+		    r->fault, addr.at,
+		    "addr= behind an address: write the name that they share "
+		    "behind #");
+	for (unsigned i = 0; i < r->given.address_count; i++)
+		u->addresses[u->address_count++] = r->given.addresses[i];
+	if (!u->address_count && !u->name[0])
 		return fault_set(r->fault, r->text.at, "the address is missing");
-	if (addr.at)
-		r->u.address = r->given.address;
-	what = address_fault(&r->u.address);
-	if (what)
-		return fault_set(r->fault, addr.at ? addr.at : r->text.at,
-				 "no upstream can have %s", what);
-	if (r->u.address.any.sa_family == AF_INET6)
-		r->u.address.v6.sin6_port = htons(port);
-	else
-		r->u.address.v4.sin_port = htons(port);
+	for (unsigned i = 0; i < u->address_count; i++) {
+		const char *what = address_fault(&u->addresses[i]);
+
+		if (what)
+			return fault_set(r->fault, addr.at ? addr.at : r->text.at,
+					 "no upstream can have %s", what);
+		set_port(&u->addresses[i], u->port);
+	}
 	return 0;
 }
 
 /* An address behind # says what is the case without it: authenticate by address. */
 static int finish_name(struct reading *r)
 {
-	if (r->name_is_address && !address_same_ip(&r->name_address, &r->u.address))
+	if (r->name_is_address && !address_same_ip(&r->name_address, &r->u.addresses[0]))
 		return fault_set(
 		    r->fault, r->name.at,
 		    "the name is an IP address, but not that of the upstream");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/endpoint.h"
 #include "conf/parameter.h"
 #include "conf/spelling.h"
 #include "conf/suggest.h"
@@ -301,6 +302,88 @@ static bool same_upstream(const struct config *c, unsigned i, unsigned j)
 		      upstream_text(&c->upstream[j], false, b)) == 0;
 }
 
+static int read_discover(struct config *c, const struct option *o, const char *text,
+			 struct fault *f)
+{
+	struct upstream_conf *u = &c->discover[c->discover_count];
+	struct endpoint e;
+
+	(void)o;
+	if (c->discover_count == DISCOVER_MAX)
+		return fault_set(f, text, "more than %d of them", DISCOVER_MAX);
+	memset(u, 0, sizeof *u);
+	if (endpoint_split(&e, span_of(text), f) != 0)
+		return -EINVAL;
+	if (!endpoint_is_ip(&e))
+		return fault_set(f, text, "write the IP address of a resolver");
+	if (endpoint_address(&u->addresses[0], &e, 53, f) != 0)
+		return -EINVAL;
+	u->discover = true;
+	u->address_count = u->weight = 1;
+	u->port = address_port(&u->addresses[0]);
+	c->discover_count++;
+	return 0;
+}
+
+static bool discover_text(const struct config *c, const struct option *o, unsigned i,
+			  char out[VALUE_TEXT_MAX])
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	(void)o;
+	if (i >= c->discover_count)
+		return false;
+	snprintf(out, VALUE_TEXT_MAX, "%s",
+		 address_text(&c->discover[i].addresses[0], text));
+	return true;
+}
+
+static bool same_discover(const struct config *c, unsigned i, unsigned j)
+{
+	return address_equal(&c->discover[i].addresses[0], &c->discover[j].addresses[0]);
+}
+
+static int read_bootstrap(struct config *c, const struct option *o, const char *text,
+			  struct fault *f)
+{
+	size_t column;
+
+	(void)o;
+	if (c->bootstrap_count == BOOTSTRAP_MAX)
+		return fault_set(f, text, "more than %d of them", BOOTSTRAP_MAX);
+	if (spelling_read(&c->bootstrap[c->bootstrap_count], text, f->text, &column) !=
+	    0) {
+		f->column = column;
+		return -EINVAL;
+	}
+	if (!c->bootstrap[c->bootstrap_count].address_count)
+		return fault_set(f, text,
+				 "it must have an address: write tls://ADDRESS#NAME");
+	c->bootstrap_count++;
+	return 0;
+}
+
+static bool bootstrap_text(const struct config *c, const struct option *o, unsigned i,
+			   char out[VALUE_TEXT_MAX])
+{
+	(void)o;
+	if (i >= c->bootstrap_count)
+		return false;
+	upstream_text(&c->bootstrap[i], true, out);
+	return true;
+}
+
+static bool same_bootstrap(const struct config *c, unsigned i, unsigned j)
+{
+	char a[UPSTREAM_TEXT_MAX], b[UPSTREAM_TEXT_MAX];
+
+	return strcmp(upstream_text(&c->bootstrap[i], false, a),
+		      upstream_text(&c->bootstrap[j], false, b)) == 0;
+}
+
+const struct value_kind value_discover = {read_discover, discover_text, same_discover};
+const struct value_kind value_bootstrap = {read_bootstrap, bootstrap_text,
+					   same_bootstrap};
 const struct value_kind value_count = {read_count, count_text, NULL};
 const struct value_kind value_workers = {read_workers, workers_text, NULL};
 const struct value_kind value_size = {read_size, size_text, NULL};

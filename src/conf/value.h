@@ -31,7 +31,10 @@ struct value_kind {
  */
 extern const struct value_kind value_listen;
 extern const struct value_kind value_upstream; /* see spelling.h */
-extern const struct value_kind value_http;     /* ADDRESS:PORT, or off */
+extern const struct value_kind
+    value_discover; /* ADDRESS or ADDRESS:PORT, 53 if none is given */
+extern const struct value_kind value_bootstrap; /* the same, with an address */
+extern const struct value_kind value_http;	/* ADDRESS:PORT, or off */
 extern const struct value_kind value_path;
 extern const struct value_kind value_tls_min;
 extern const struct value_kind value_workers; /* auto, or a number */

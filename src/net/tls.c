@@ -11,24 +11,15 @@
 
 #include "net/tls_peer.h"
 
-/* SSL_set_tlsext_host_name() without its cast. Addresses are not sent (RFC 6066 3). */
-static bool set_sni(SSL *ssl, const char *name)
-{
-	return !name || SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
-				 TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)name) == 1;
-}
-
 int tls_conn_new(struct tls_conn **out, struct tls_peer *p, int fd)
 {
 	struct tls_conn *t = calloc(1, sizeof *t);
-	const struct tls_trust *trust = tls_peer_trust(p);
 	SSL_SESSION *session;
 
 	ERR_clear_error();
 	if (t)
 		t->ssl = tls_peer_ssl(p);
-	if (!t || !t->ssl || SSL_set_fd(t->ssl, fd) != 1 ||
-	    !set_sni(t->ssl, trust->sni ? trust->sni : trust->name)) {
+	if (!t || !t->ssl || SSL_set_fd(t->ssl, fd) != 1) {
 		tls_conn_free(t);
 		return -ENOMEM;
 	}

@@ -27,7 +27,6 @@ enum tls_auth {
 struct tls_trust {
 	enum tls_auth auth;
 	const char *name; /* SNI and SubjectAltName; NULL: authenticate `address` */
-	const char *sni;  /* is sent instead of `name`; NULL: that */
 	const struct address *address;
 	const char *ca_file, *ca_dir; /* both NULL: the OS's trust directory */
 	const char *cert_file,
@@ -59,6 +58,9 @@ void tls_peer_free(struct tls_peer *p);
  * sessions are forgotten. Returns as tls_peer_new(); on failure nothing changes.
  */
 int tls_peer_reload(struct tls_peer *p, char error[TLS_DETAIL_MAX]);
+
+/* From now on NAME is sent as SNI; whom it is verified to be stays the same. "": none is sent. */
+void tls_peer_set_sni(struct tls_peer *p, const char *name);
 
 /* Sessions waiting to be resumed. */
 unsigned tls_peer_sessions(struct tls_peer *p);

@@ -14,10 +14,14 @@
  * give. */
 #define SESSIONS_MAX 16
 
+/* The longest name that TLS can say. */
+#define SNI_MAX 255
+
 struct tls_peer {
 	SSL_CTX *context;
 	struct tls_trust trust;
-	pthread_mutex_t lock; /* of the sessions */
+	pthread_mutex_t lock; /* of all below, and of the context */
+	char sni[SNI_MAX + 1];
 	unsigned session_count;
 	SSL_SESSION *sessions[SESSIONS_MAX]; /* the newest last */
 };
@@ -135,14 +139,33 @@ static void forget_sessions(struct tls_peer *p)
 		SSL_SESSION_free(p->sessions[--p->session_count]);
 }
 
+/* SSL_set_tlsext_host_name() without its cast. Addresses are not sent (RFC 6066 3). */
+static bool set_sni(SSL *ssl, const char *name)
+{
+	return !*name ||
+	       SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+			(void *)(uintptr_t)name) == 1;
+}
+
 SSL *tls_peer_ssl(struct tls_peer *p)
 {
 	SSL *ssl;
 
 	pthread_mutex_lock(&p->lock);
 	ssl = SSL_new(p->context);
+	if (ssl && !set_sni(ssl, p->sni)) {
+		SSL_free(ssl);
+		ssl = NULL;
+	}
 	pthread_mutex_unlock(&p->lock);
 	return ssl;
+}
+
+void tls_peer_set_sni(struct tls_peer *p, const char *name)
+{
+	pthread_mutex_lock(&p->lock);
+	snprintf(p->sni, sizeof p->sni, "%s", name);
+	pthread_mutex_unlock(&p->lock);
 }
 
 int tls_peer_reload(struct tls_peer *p, char error[TLS_DETAIL_MAX])
@@ -179,6 +202,8 @@ int tls_peer_new(struct tls_peer **out, const struct tls_trust *trust,
 		return r;
 	}
 	pthread_mutex_init(&p->lock, NULL);
+	if (trust->name)
+		tls_peer_set_sni(p, trust->name);
 	*out = p;
 	return 0;
 }

@@ -13,8 +13,6 @@
 #define DIAL_MAX_US 4000000
 /* A dial that takes longer is slow enough to try another upstream beside it. */
 #define DIAL_PATIENCE_US 300000
-/* Unacknowledged data or a dead path ends the connection after this. */
-#define USER_TIMEOUT_MS 5000
 
 static void on_timer(void *arg);
 static void on_ready(void *arg, unsigned ready);
@@ -107,21 +105,21 @@ static enum reason dial_reason(int error)
 	}
 }
 
+static void on_dialled(void *arg, int fd, const struct address *address);
+
 void conn_dial(struct conn *c)
 {
-	c->fd =
-	    socket_connect(c->context->address, USER_TIMEOUT_MS, c->context->fast_open);
-	if (c->fd < 0) {
-		enum reason why = dial_reason(c->fd);
-		const char *detail = strerror(-c->fd);
+	int error;
 
-		c->fd = -1;
-		conn_drop(c, why, detail);
-		return;
-	}
-	if (loop_watch_fd(c->context->loop, c->fd, LOOP_WRITE, LOOP_UPSTREAM, on_ready, c,
-			  &c->watch) < 0)
-		conn_drop(c, REASON_DIAL_ERROR, "too many descriptors");
+	c->dial.loop = c->context->loop;
+	c->dial.fast_open = c->context->fast_open;
+	c->dial.done = on_dialled;
+	c->dial.arg = c;
+	error = dial_start(&c->dial, c->context->addresses);
+	if (error == -EADDRNOTAVAIL && !c->dial.all[0].any.sa_family)
+		conn_drop(c, REASON_NO_ADDRESS, "its address is not known yet");
+	else if (error < 0)
+		conn_drop(c, dial_reason(error), strerror(-error));
 }
 
 static void handshake(struct conn *c)
@@ -155,12 +153,20 @@ static void handshake(struct conn *c)
 	c->context->events->ready(c);
 }
 
-static void connected(struct conn *c)
+static void on_dialled(void *arg, int fd, const struct address *address)
 {
-	int error = socket_connect_result(c->fd);
+	struct conn *c = arg;
 
-	if (error < 0) {
-		conn_drop(c, dial_reason(error), strerror(-error));
+	if (fd < 0) {
+		conn_drop(c, dial_reason(fd), strerror(-fd));
+		return;
+	}
+	c->fd = fd;
+	c->address = *address;
+	addresses_prefer(c->context->addresses, address);
+	if (loop_watch_fd(c->context->loop, fd, LOOP_WRITE, LOOP_UPSTREAM, on_ready, c,
+			  &c->watch) < 0) {
+		conn_drop(c, REASON_DIAL_ERROR, "too many descriptors");
 		return;
 	}
 	if (tls_conn_new(&c->tls, c->context->peer, c->fd) < 0) {
@@ -179,9 +185,6 @@ static void on_ready(void *arg, unsigned ready)
 	struct conn *c = arg;
 
 	switch (c->state) {
-	case CONN_CONNECTING:
-		connected(c);
-		return;
 	case CONN_HANDSHAKING:
 		handshake(c);
 		return;
@@ -189,6 +192,7 @@ static void on_ready(void *arg, unsigned ready)
 	case CONN_DRAINING:
 		conn_exchange(c, ready);
 		return;
+	case CONN_CONNECTING: /* the dial has watches of its own */
 	case CONN_CLOSED:
 		return;
 	}
@@ -326,7 +330,7 @@ static void look(struct conn *c)
 bool conn_path_changed(const struct conn *c)
 {
 	return c->state != CONN_CLOSED && c->fd >= 0 &&
-	       socket_path_changed(c->fd, c->context->address);
+	       socket_path_changed(c->fd, &c->address);
 }
 
 void conn_look_soon(struct conn *c)
@@ -414,6 +418,7 @@ static void release(struct conn *c)
 
 	timer_stop(l, &c->timer);
 	timer_stop(l, &c->more);
+	dial_stop(&c->dial);
 	loop_forget(l, c->watch);
 	c->watch = 0;
 	tls_conn_free(c->tls);

@@ -10,6 +10,7 @@
 #include "net/loop.h"
 #include "net/timer.h"
 #include "net/tls.h"
+#include "upstream/dial.h"
 #include "upstream/health.h"
 #include "upstream/ids.h"
 
@@ -71,7 +72,7 @@ struct conn_context {
 	const struct hash_key *hash_key;
 	const struct conn_events *events;
 	void *owner;
-	const struct address *address;
+	struct addresses *addresses;
 	struct tls_peer *peer;
 	struct health *health;
 	struct upstream_metrics *metrics;
@@ -92,6 +93,8 @@ struct conn {
 	bool wants_write;  /* the socket or TLS is waited for, to write on */
 	bool failed_write; /* nothing more can be written; what is in the socket is still
 			      read */
+	struct dial dial;
+	struct address address; /* that it is connected to */
 	int fd;
 	struct tls_conn *tls;
 	loop_watch watch;

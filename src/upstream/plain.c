@@ -56,6 +56,14 @@ static uint64_t now(const struct slot *s)
 	return loop_now(s->plain->options.loop);
 }
 
+static struct address address_of(const struct plain *p)
+{
+	struct address all[ADDRESSES_MAX] = {0};
+
+	(void)addresses_get(p->options.addresses, all);
+	return all[0];
+}
+
 /* ---- slots ---- */
 
 static void close_socket(struct slot *s)
@@ -201,10 +209,11 @@ static void on_tcp(void *arg, unsigned ready)
 static void ask_over_tcp(struct slot *s)
 {
 	const struct plain_options *o = &s->plain->options;
+	struct address address = address_of(s->plain);
 	int fd;
 
 	close_socket(s);
-	fd = socket_connect(o->address, USER_TIMEOUT_MS, false);
+	fd = socket_connect(&address, USER_TIMEOUT_MS, false);
 	if (fd < 0) {
 		lose_by(s, -fd);
 		return;
@@ -288,9 +297,10 @@ static void on_timer(void *arg)
 static int start(struct slot *s)
 {
 	const struct plain_options *o = &s->plain->options;
+	struct address address = address_of(s->plain);
 	int r;
 
-	s->fd = socket_connect_udp(o->address);
+	s->fd = socket_connect_udp(&address);
 	if (s->fd < 0)
 		return s->fd;
 	r = loop_watch_fd(o->loop, s->fd, LOOP_READ, LOOP_UPSTREAM, on_udp, s, &s->watch);

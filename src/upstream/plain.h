@@ -8,6 +8,7 @@
 #include "dns/query.h"
 #include "dns/response.h"
 #include "net/loop.h"
+#include "upstream/addresses.h"
 
 /*
  * Each query has a UDP socket of its own, of a random port, and a random id: what comes must match
@@ -31,7 +32,7 @@ struct plain_options {
 	struct loop *loop;
 	struct random *random;
 	const struct hash_key *hash_key;
-	const struct address *address;
+	struct addresses *addresses; /* the first one is asked */
 	struct upstream_metrics *metrics;
 	uint64_t timeout_us; /* no answer is awaited for longer */
 	const struct plain_events *events;

@@ -424,7 +424,10 @@ static void on_closed(struct conn *c, enum reason why, bool failed, const char *
 	forget_dirty(p, c);
 	list_remove(&c->node);
 	list_append(&p->closed, &c->node);
-	if (failed)
+	/* while another connection does well it may only have as many as it takes */
+	if (failed && upstream_spare(u, c))
+		upstream_full(u);
+	else if (failed)
 		went_down(u, upstream_failed(u, why, detail));
 	upstream_ended(u, c, why);
 	p->changed = true;
@@ -535,6 +538,28 @@ static void look_at_path(struct conn *c)
 		distrust(c);
 }
 
+bool pool_look_for_addresses(struct pool *p)
+{
+	bool lacks = false, news = false;
+
+	for (unsigned i = 0; i < p->options.upstream_count; i++) {
+		struct upstream *u = &p->upstreams[i];
+		unsigned version = atomic_load(&u->context.addresses->version);
+
+		lacks |= version == 0;
+		if (version == u->addresses_version)
+			continue;
+		u->addresses_version = version;
+		health_forget_backoff(&u->health, now(p));
+		if (!u->health.down && list_empty(&u->conns))
+			(void)upstream_open(u);
+		news = true;
+	}
+	if (news && p->down_count)
+		retry_due(p);
+	return lacks;
+}
+
 void pool_network_changed(struct pool *p, bool slept)
 {
 	for (unsigned i = 0; i < p->options.upstream_count; i++) {
@@ -577,7 +602,7 @@ static int make_plain(struct pool *p, unsigned i, struct plain **out)
 	const struct plain_options plain = {.loop = o->loop,
 					    .random = o->random,
 					    .hash_key = o->hash_key,
-					    .address = o->upstreams[i].address,
+					    .addresses = o->upstreams[i].addresses,
 					    .metrics = &o->metrics->upstream[i],
 					    .timeout_us = o->timeout_us,
 					    .events = &plain_events,
@@ -605,7 +630,7 @@ static int init_upstream(struct pool *p, unsigned i)
 		    .random = o->random,
 		    .hash_key = o->hash_key,
 		    .events = &conn_events,
-		    .address = from->address,
+		    .addresses = from->addresses,
 		    .peer = from->peer,
 		    .metrics = &o->metrics->upstream[i],
 		    .hedges = can_hedge(o, i),
@@ -661,7 +686,8 @@ void pool_warm(struct pool *p)
 	struct group *g = &p->groups[0];
 
 	for (unsigned i = 0; i < g->count && i < WARM_MAX; i++)
-		(void)upstream_open(g->members[i]);
+		if (atomic_load(&g->members[i]->context.addresses->version))
+			(void)upstream_open(g->members[i]);
 }
 
 void pool_free(struct pool *p)

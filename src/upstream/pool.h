@@ -10,6 +10,7 @@
 #include "dns/response.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "upstream/addresses.h"
 #include "upstream/notes.h"
 
 struct pool;
@@ -32,12 +33,12 @@ struct pool_events {
 
 /* One configured upstream. The strings and objects must outlive the pool. */
 struct pool_upstream {
-	const char *label; /* canonical spelling, for logs */
-	const struct address *address;
-	struct tls_peer *peer; /* NULL: it is asked in the clear */
-	unsigned weight;       /* from 1; for POLICY_WEIGHTED */
-	struct notes *notes;   /* shared by all workers */
-	bool fast_open;	       /* TCP Fast Open is tried */
+	const char *label;	     /* canonical spelling, for logs */
+	struct addresses *addresses; /* shared by all workers */
+	struct tls_peer *peer;	     /* NULL: it is asked in the clear */
+	unsigned weight;	     /* from 1; for POLICY_WEIGHTED */
+	struct notes *notes;	     /* shared by all workers */
+	bool fast_open;		     /* TCP Fast Open is tried */
 };
 
 /* Upstreams that serve the same names, in order of preference. */
@@ -75,6 +76,10 @@ int pool_new(struct pool **out, const struct pool_options *o);
 
 /* Opens connections to the first upstreams, so that the first query finds one. */
 void pool_warm(struct pool *p);
+
+/* To be called every second or so: upstreams that have other addresses now are tried at once.
+ * True if one has none yet: sooner then. */
+bool pool_look_for_addresses(struct pool *p);
 
 /* The network has changed, or (SLEPT) the machine was asleep: what failed is tried again at once,
  * and connections that may be dead by it are replaced. */

@@ -15,6 +15,9 @@
 /* An idle connection whose time is over and that has no successor is looked at so often. */
 #define LOOK_US 1000000
 
+/* An upstream that takes no second connection is not asked for one again before this. */
+#define FULL_US 60000000
+
 /* With so many queries within this time a second connection is kept ready. */
 #define BUSY_QUERIES 50
 #define BUSY_US 1000000
@@ -191,7 +194,13 @@ static bool is_busy(const struct upstream *u)
 
 static bool wants_spare(const struct upstream *u)
 {
-	return is_busy(u) || habits_want_spare(&u->habits, now(u));
+	return now(u) >= u->full_until_us &&
+	       (is_busy(u) || habits_want_spare(&u->habits, now(u)));
+}
+
+void upstream_full(struct upstream *u)
+{
+	u->full_until_us = now(u) + FULL_US;
 }
 
 /* Counts the queries of the last second or two. */
@@ -390,7 +399,7 @@ bool upstream_connected(struct upstream *u, const struct conn *c)
 	bool is_back = health_connected(&u->health);
 
 	notes_connected(u->notes, tls_conn_version(c->tls), tls_conn_suite(c->tls),
-			tls_conn_resumed(c->tls), u->context.address);
+			tls_conn_resumed(c->tls), &c->address);
 	look_at_certificate(u, c);
 	log_line(LOG_INFO, "connected to %s: %s %s%s, connect %llu us, handshake %llu us",
 		 u->label, tls_conn_version(c->tls), tls_conn_suite(c->tls),

@@ -38,14 +38,16 @@ struct upstream {
 	struct notes *notes;
 	unsigned weight;
 	uint64_t identity, idle_us, keep_warm_us;
-	struct plain *plain; /* owned */
+	struct plain *plain;	    /* owned */
+	unsigned addresses_version; /* those that were seen last */
 	struct conn_context context;
 	struct health health;
 	struct habits habits;
-	struct list conns;  /* in the order they were opened */
-	bool has_suspect;   /* a connection is suspect, or was just now */
-	uint64_t used_us;   /* the last query, or the start */
-	uint64_t recent_us; /* since then `recent` queries were sent */
+	struct list conns;	/* in the order they were opened */
+	bool has_suspect;	/* a connection is suspect, or was just now */
+	uint64_t used_us;	/* the last query, or the start */
+	uint64_t full_until_us; /* no spare is tried until then */
+	uint64_t recent_us;	/* since then `recent` queries were sent */
 	unsigned recent;
 	uint64_t heard_us;  /* the last answer, or the start */
 	uint64_t warmed_us; /* when a connection was last opened to be kept ready */
@@ -87,6 +89,9 @@ void upstream_used(struct upstream *u, struct conn *c);
 /* When C, on which nothing is out, is to be looked at again; the past: it is to be closed. Before
  * the upstream closes it, its successor is opened. */
 uint64_t upstream_idle(struct upstream *u, struct conn *c);
+
+/* A second connection could not be had: for a while one has to do. */
+void upstream_full(struct upstream *u);
 
 /* C has ended, and why: what is learnt from it. If there was use for it, another is opened. */
 void upstream_ended(struct upstream *u, const struct conn *c, enum reason why);

@@ -130,7 +130,7 @@ def test_workers(served, workers):
     asked = [c for c in up.connections if c.queries]
     assert 2 <= len(asked) <= workers
     threads = len(os.listdir(f"/proc/{gate.process.pid}/task"))
-    assert workers < threads <= workers + 2
+    assert workers < threads <= workers + 3
 
 
 def test_workers_auto(served):

@@ -14,7 +14,10 @@ static void check_round_trip(const struct upstream_conf *u)
 
 	upstream_text(u, true, text);
 	CHECK(spelling_read(&v, text, error, &column) == 0);
-	CHECK(address_equal(&u->address, &v.address));
+	CHECK(u->address_count == v.address_count && u->port == v.port &&
+	      u->plain == v.plain);
+	for (unsigned i = 0; i < u->address_count; i++)
+		CHECK(address_equal(&u->addresses[i], &v.addresses[i]));
 	CHECK(u->auth == v.auth && u->tls13_only == v.tls13_only);
 	CHECK(strcmp(u->name, v.name) == 0);
 	CHECK(strcmp(u->ca_file, v.ca_file) == 0 && strcmp(u->ca_dir, v.ca_dir) == 0);

@@ -65,6 +65,7 @@ static struct world {
 	struct metrics metrics;
 	struct server servers[UPSTREAMS_MAX];
 	struct address addresses[UPSTREAMS_MAX];
+	struct addresses known[UPSTREAMS_MAX];
 	struct notes notes[UPSTREAMS_MAX];
 	unsigned connection_count;
 	struct connection *connections[CONNECTIONS_MAX];
@@ -775,7 +776,9 @@ void world_make(const struct world_plan *plan)
 
 		assert(r == 0);
 		pool.upstreams[i].label = i ? "tls://second" : "tls://first";
-		pool.upstreams[i].address = &world->addresses[i];
+		addresses_init(&world->known[i]);
+		addresses_set(&world->known[i], &world->addresses[i], 1);
+		pool.upstreams[i].addresses = &world->known[i];
 		pool.upstreams[i].peer =
 		    (struct tls_peer *)(void *)world; /* not looked at */
 		pool.upstreams[i].notes = &world->notes[i];

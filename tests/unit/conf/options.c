@@ -454,10 +454,8 @@ static void test_old_variable(void **state)
 	check_printed("upstream                 tls://8.8.8.8\ntls-min ");
 	assert_int_equal(READ_ENV(ENV("DNSSERVER=8.8.8.8"), "-u", "1.1.1.1"), 0);
 	check_printed("upstream                 tls://1.1.1.1\ntls-min ");
-	check_error(
-	    READ_ENV(ENV("DNSSERVER=dns.google"), "run"),
-	    "DNSSERVER: 'dns.google' is a name, and nobody is asked for its address: "
-	    "write tls://ADDRESS#dns.google or add addr=ADDRESS");
+	assert_int_equal(READ_ENV(ENV("DNSSERVER=dns.google"), "run"), 0);
+	check_printed("upstream                 tls://dns.google\ntls-min ");
 }
 
 static void test_help_is_one_screen(void **state)
@@ -497,7 +495,7 @@ static void test_trust(void **state)
 	assert_null(t.ca_dir);
 	assert_false(t.tls13_only);
 	assert_int_equal(t.auth, TLS_AUTH_NAME);
-	assert_ptr_equal(t.address, &config.upstream[0].address);
+	assert_ptr_equal(t.address, &config.upstream[0].addresses[0]);
 	config_trust(&config, &config.upstream[1], &t);
 	assert_null(t.name);
 	assert_null(t.ca_file);

@@ -28,6 +28,7 @@ static struct {
 	struct upstream_metrics metrics;
 	struct plain *plain;
 	struct address address;
+	struct addresses addresses;
 	int server, listener;
 	struct query query;
 	uint64_t hash;
@@ -94,7 +95,9 @@ static int set_up(void **state)
 	o.loop = w.loop;
 	o.random = &w.random;
 	o.hash_key = &w.key;
-	o.address = &w.address;
+	addresses_init(&w.addresses);
+	addresses_set(&w.addresses, &w.address, 1);
+	o.addresses = &w.addresses;
 	o.metrics = &w.metrics;
 	w.query = (struct query){.flags = DNS_RD,
 				 .question = {.name = (const uint8_t *)NAME,

@@ -1,0 +1,15 @@
+/* addresses_file: the last good addresses of upstreams that are written by name. */
+#ifndef DOTGATE_ADDRESSES_FILE_H
+#define DOTGATE_ADDRESSES_FILE_H
+
+#include "upstreams.h"
+
+/* A line for each upstream: its label, then addresses with ports. Written as a whole, then renamed. A
+ * failure is logged. */
+void addresses_file_write(const char *path, struct upstreams *u);
+
+/* Sets the addresses of upstreams that have none yet. What does not read as an address is passed
+ * over; a file that is not there is none. */
+void addresses_file_read(const char *path, struct upstreams *u);
+
+#endif

@@ -1,0 +1,30 @@
+/* lookup: one question to one server, for a thread that may wait. */
+#ifndef DOTGATE_LOOKUP_H
+#define DOTGATE_LOOKUP_H
+
+#include "base/random.h"
+#include "dns/response.h"
+#include "net/tls.h"
+
+#define LOOKUP_MESSAGE_MAX 16384
+#define LOOKUP_ERROR_MAX (TLS_DETAIL_MAX + 64)
+
+struct lookup_server {
+	const struct address *address;
+	struct tls_peer
+	    *peer; /* NULL: it is asked in the clear, over UDP, and TCP where truncated */
+};
+
+struct lookup {
+	int stop; /* a descriptor: when it is readable all waiting ends */
+	struct random random;
+	uint8_t message[LOOKUP_MESSAGE_MAX];
+	char error[LOOKUP_ERROR_MAX];
+};
+
+/* Asks Q of S. Returns true, and R in L->message; or false, and L->error says why. It takes a few
+ * seconds at most. */
+bool lookup_ask(struct lookup *l, const struct lookup_server *s, const struct question *q,
+		struct response *r);
+
+#endif

@@ -1,0 +1,99 @@
+/* addresses: a short list behind a lock. */
+#include "upstream/addresses.h"
+
+#include <string.h>
+
+void addresses_init(struct addresses *a)
+{
+	memset(a, 0, sizeof *a);
+	pthread_mutex_init(&a->lock, NULL);
+}
+
+void addresses_destroy(struct addresses *a)
+{
+	pthread_mutex_destroy(&a->lock);
+}
+
+static bool has(const struct address *all, unsigned count, const struct address *one)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (address_equal(&all[i], one))
+			return true;
+	return false;
+}
+
+/* The Nth of FAMILY; NULL: there are fewer. */
+static const struct address *nth(const struct address *from, unsigned count, int family,
+				 unsigned n)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (from[i].any.sa_family == family && !n--)
+			return &from[i];
+	return NULL;
+}
+
+static unsigned put_by_turns(struct address out[ADDRESSES_MAX],
+			     const struct address *from, unsigned count)
+{
+	unsigned n = 0;
+
+	for (unsigned turn = 0; turn < count; turn++) {
+		const struct address *pair[] = {nth(from, count, AF_INET6, turn),
+						nth(from, count, AF_INET, turn)};
+
+		for (unsigned i = 0; i < 2; i++)
+			if (pair[i] && n < ADDRESSES_MAX && !has(out, n, pair[i]))
+				out[n++] = *pair[i];
+	}
+	return n;
+}
+
+static bool are_same(const struct addresses *a, const struct address *all, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!has(a->all, a->count, &all[i]))
+			return false;
+	return count == a->count;
+}
+
+bool addresses_set(struct addresses *a, const struct address *from, unsigned count)
+{
+	struct address all[ADDRESSES_MAX];
+	unsigned n = put_by_turns(all, from, count);
+	bool changed;
+
+	pthread_mutex_lock(&a->lock);
+	changed = !are_same(a, all, n);
+	if (changed) {
+		memcpy(a->all, all, n * sizeof *all);
+		a->count = n;
+		atomic_fetch_add(&a->version, 1);
+	}
+	pthread_mutex_unlock(&a->lock);
+	return changed;
+}
+
+void addresses_prefer(struct addresses *a, const struct address *one)
+{
+	unsigned i = 0;
+
+	pthread_mutex_lock(&a->lock);
+	while (i < a->count && !address_equal(&a->all[i], one))
+		i++;
+	if (i < a->count && i > 0) {
+		memmove(&a->all[1], &a->all[0], i * sizeof *a->all);
+		a->all[0] = *one;
+	}
+	pthread_mutex_unlock(&a->lock);
+}
+
+unsigned addresses_get(struct addresses *a, struct address out[ADDRESSES_MAX])
+{
+	unsigned n;
+
+	pthread_mutex_lock(&a->lock);
+	n = a->count;
+	memcpy(out, a->all, n * sizeof *out);
+	pthread_mutex_unlock(&a->lock);
+	return n;
+}

@@ -1,0 +1,37 @@
+/* addresses: where an upstream is to be found; written by one thread, read by all workers. */
+#ifndef DOTGATE_UPSTREAM_ADDRESSES_H
+#define DOTGATE_UPSTREAM_ADDRESSES_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/address.h"
+
+/* Of one upstream; more would not be tried within a query's time. */
+#define ADDRESSES_MAX 8
+
+struct addresses {
+	pthread_mutex_t lock;
+	atomic_uint version; /* grows with each change */
+	unsigned count;	     /* 0: not known (yet) */
+	struct address all[ADDRESSES_MAX];
+};
+
+void addresses_init(struct addresses *a);
+void addresses_destroy(struct addresses *a);
+
+/*
+ * Sets them (COUNT up to ADDRESSES_MAX are taken), in the order in which they are to be tried: IPv6
+ * and IPv4 by turns, IPv6 first, otherwise as given (RFC 8305 4). Returns true if that changes
+ * anything but the order.
+ */
+bool addresses_set(struct addresses *a, const struct address *from, unsigned count);
+
+/* A connection to this one was made: it is tried first from now on. */
+void addresses_prefer(struct addresses *a, const struct address *one);
+
+/* Copies them. Returns how many. */
+unsigned addresses_get(struct addresses *a, struct address out[ADDRESSES_MAX]);
+
+#endif
