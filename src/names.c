@@ -322,11 +322,10 @@ static int add_job(struct names *n, unsigned upstream, char *error)
 	if (n->server_count)
 		return 0;
 	snprintf(error, UPSTREAMS_ERROR_MAX,
-		 "'%s' is a name, and nobody is asked for its address: write "
-		 "tls://ADDRESS#%s, add addr=ADDRESS, or name with bootstrap an upstream "
-		 "that has "
+		 "upstream %s: nobody is asked for the address of this name: write "
+		 "tls://ADDRESS#%s, add addr=ADDRESS, or name with bootstrap an upstream that has "
 		 "an address",
-		 conf->name, conf->name);
+		 n->upstreams->labels[upstream], conf->name);
 	return -EINVAL;
 }
 

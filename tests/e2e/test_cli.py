@@ -144,8 +144,6 @@ def test_spellings(text, canonical):
     ("tcp://1.1.1.1", "plain"),
     ("https://dns.test/dns-query", "HTTPS"),
     ("quic://1.1.1.1", "QUIC"),
-    ("tls://dns.google", "addr="),
-    ("dns.google", "addr="),
     ("tls://1.1.1.1:0", "port"),
     ("tls://1.1.1.1:853:853", ""),
     ("tls://1.1.1.1#a.test#b.test", ""),
@@ -356,3 +354,11 @@ def test_not_root(start_upstream, certificates, tmp_path):
          "--ca-file", str(certificates.ca_file)], env=dotgate.environment(), user=65534,
         group=65534, extra_groups=[], stderr=subprocess.PIPE, text=True)
     serves_and_ends(process, port)
+
+
+@pytest.mark.parametrize("spelling", ["tls://dns.google", "dns.google"])
+def test_a_name_that_nobody_is_asked_for(spelling):
+    done = command("check", "--upstream", spelling)
+    assert done.returncode == 2
+    assert "upstream tls://dns.google: nobody is asked for the address" in done.stderr
+    assert "addr=" in done.stderr and "bootstrap" in done.stderr

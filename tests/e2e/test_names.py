@@ -86,7 +86,7 @@ def test_nobody_to_ask_is_an_error(certificates):
     done = dotgate.command("--listen", f"127.0.0.1:{port}", "-u", f"tls://{NAME}",
                            "--ca-file", certificates.ca_file)
     assert done.returncode == 2
-    assert "nobody is asked for its address" in done.stderr and "bootstrap" in done.stderr
+    assert "nobody is asked for the address" in done.stderr and "bootstrap" in done.stderr
 
 
 def test_the_certificate_decides_not_the_bootstrap(start_upstream, start_dotgate, resolver):

@@ -249,14 +249,14 @@ static void silence_is_asked_again_twice_then_lost(void **state)
 	(void)state;
 	send_one(7);
 	first = hear();
-	run(900);
+	run(500);
 	assert_true(heard_nothing());
-	run(200);
+	run(1000);
 	again = hear();
 	assert_memory_equal(first.message, again.message, first.len);
-	run(2100);
+	run(2000);
 	hear();
-	run(1000);
+	run(1500);
 	assert_true(heard_nothing());
 	assert_int_equal(w.losses, 1);
 	assert_int_equal(w.why, REASON_QUERY_TIMEOUT);
