@@ -33,7 +33,7 @@ void dial_stop(struct dial *d)
 
 static void win(struct dial *d, struct attempt *a)
 {
-	struct address address = d->all[a - d->attempts];
+	struct address address = d->all[(unsigned)(a - d->attempts) % d->count];
 	int fd = a->fd;
 
 	loop_forget(d->loop, a->watch);
@@ -65,7 +65,7 @@ static void on_writable(void *arg, unsigned ready)
 	}
 	d->error = error;
 	end_attempt(d, a);
-	if (d->next < d->count)
+	if (d->next % d->count)
 		try_next(d);
 	else if (!d->pending)
 		lose_all(d);
@@ -75,7 +75,7 @@ static void on_writable(void *arg, unsigned ready)
 static int attempt(struct dial *d)
 {
 	struct attempt *a = &d->attempts[d->next];
-	const struct address *to = &d->all[d->next++];
+	const struct address *to = &d->all[d->next++ % d->count];
 	int r;
 
 	a->dial = d;
@@ -125,7 +125,8 @@ int dial_start(struct dial *d, struct addresses *from)
 	d->count = addresses_get(from, d->all);
 	d->next = d->pending = 0;
 	d->error = -EADDRNOTAVAIL;
-	try_some(d);
+	if (d->count)
+		try_some(d);
 	if (d->pending)
 		return 0;
 	error = d->error;

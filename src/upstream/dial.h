@@ -9,6 +9,13 @@
 /* Then the next address is tried beside those that have not answered (RFC 8305 5). */
 #define DIAL_STEP_US 250000
 
+/* When all have been tried, each is tried once more after this: a lost SYN is sent again by the kernel
+ * after 1 s, then 3 s, which is long for who waits for the way to come back. */
+#define DIAL_AGAIN_US 1000000
+
+/* Attempts in all. */
+#define DIAL_ATTEMPTS_MAX (2 * ADDRESSES_MAX)
+
 struct dial;
 
 /* One attempt. */
@@ -26,12 +33,12 @@ struct dial {
 	 * owner may be freed by it only where dial_start() has returned before. */
 	void (*done)(void *arg, int fd, const struct address *address);
 	void *arg;
-	unsigned count, next; /* addresses; those that were tried */
+	unsigned count, next; /* addresses; attempts that were made */
 	unsigned pending;     /* attempts under way */
 	int error;
 	struct timer step;
 	struct address all[ADDRESSES_MAX];
-	struct attempt attempts[ADDRESSES_MAX];
+	struct attempt attempts[DIAL_ATTEMPTS_MAX];
 };
 
 /*

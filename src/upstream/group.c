@@ -79,6 +79,7 @@ struct pick group_choose_down(struct group *g, bool *soon)
 		struct upstream *u = member(g, i);
 		struct conn *c = upstream_find(u, conn_has_room);
 
+		health_wanted(&u->health, now(g));
 		if (u->plain && health_may_dial(&u->health, now(g)))
 			return pick_plain(u);
 		if (c)

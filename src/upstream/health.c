@@ -8,6 +8,11 @@
  * noticed within that time. */
 #define BACKOFF_MAX_US 5000000
 
+/* The same while clients ask for it, which they have if they did so of late: a lost route or cable
+ * gives no sign when it is back, and they wait. */
+#define BACKOFF_WANTED_US 1000000
+#define WANTED_US 3000000
+
 /* Silence that is suspicious when nothing is known of the upstream, and at least: a
  * resolver may need most of a second for a name that it does not have cached. */
 #define PATIENCE_MIN_US 1000000
@@ -82,17 +87,32 @@ bool health_answered(struct health *h, uint64_t rtt_us)
 	return recover(h);
 }
 
+/* Clients ask for it, and a try may help them. */
+static bool is_wanted(const struct health *h, uint64_t now_us)
+{
+	return h->wanted_us && now_us < h->wanted_us + WANTED_US &&
+	       !reason_is_authentication(h->reason);
+}
+
+void health_wanted(struct health *h, uint64_t now_us)
+{
+	h->wanted_us = now_us;
+	if (h->down && is_wanted(h, now_us) && h->retry_us > now_us + BACKOFF_WANTED_US)
+		h->retry_us = now_us + BACKOFF_WANTED_US;
+}
+
 /* Half as long again as it has been down already: a restart is noticed soon after it, a
  * long outage costs little. Spread evenly over [1/2, 1] of that, so that many forwarders
  * do not come back in step. */
-static uint64_t backoff(uint64_t down_for_us, struct random *r)
+static uint64_t backoff(const struct health *h, uint64_t now_us, struct random *r)
 {
-	uint64_t full = down_for_us / 2;
+	uint64_t full = (now_us - h->down_us) / 2;
+	uint64_t most = is_wanted(h, now_us) ? BACKOFF_WANTED_US : BACKOFF_MAX_US;
 
 	if (full < BACKOFF_MIN_US)
 		full = BACKOFF_MIN_US;
-	if (full > BACKOFF_MAX_US)
-		full = BACKOFF_MAX_US;
+	if (full > most)
+		full = most;
 	return full / 2 + random_below(r, (uint32_t)(full / 2) + 1);
 }
 
@@ -112,7 +132,7 @@ bool health_failed(struct health *h, enum reason why, uint64_t now_us, struct ra
 {
 	bool was_up = fail(h, why, now_us);
 
-	h->retry_us = now_us + backoff(now_us - h->down_us, r);
+	h->retry_us = now_us + backoff(h, now_us, r);
 	return was_up;
 }
 
@@ -121,7 +141,7 @@ bool health_silent(struct health *h, uint64_t now_us, struct random *r)
 	bool was_up = fail(h, REASON_READ_TIMEOUT, now_us);
 
 	health_be_careful(h, now_us);
-	h->retry_us = was_up ? now_us : now_us + backoff(now_us - h->down_us, r);
+	h->retry_us = was_up ? now_us : now_us + backoff(h, now_us, r);
 	return was_up;
 }
 

@@ -25,6 +25,7 @@ struct health {
 	unsigned failures;  /* since the last answer */
 	uint64_t down_us;   /* DOWN: since then */
 	uint64_t retry_us;  /* DOWN: not before this time */
+	uint64_t wanted_us; /* a query was for it while it was DOWN */
 	uint64_t rtt_us; /* smoothed time from query to answer; 0: none yet (RFC 6298) */
 	uint64_t rtt_var_us; /* its mean deviation */
 	uint64_t p50_us,
@@ -54,6 +55,9 @@ bool health_silent(struct health *h, uint64_t now_us, struct random *r);
  * of its own for a while.
  */
 bool health_is_careful(const struct health *h, uint64_t now_us);
+
+/* A query is for it though it is DOWN: it is tried again sooner. */
+void health_wanted(struct health *h, uint64_t now_us);
 
 /* True when a connection may be made now. */
 bool health_may_dial(const struct health *h, uint64_t now_us);

@@ -152,6 +152,18 @@ static void a_wait_in_vain_is_told(void **state)
 	world_free();
 }
 
+static void dials_back_off_more_when_nobody_asks(void **state)
+{
+	(void)state;
+	world_new(1);
+	world_server(0)->dial = DIAL_REFUSES;
+	world_ask("one.example");
+	world_run(60 * WORLD_S);
+	/* while it grows, then one each 2.5 to 5 s */
+	assert_in_range(world_server(0)->dials, 15, 45);
+	world_free();
+}
+
 static void dials_back_off(void **state)
 {
 	(void)state;
@@ -164,8 +176,8 @@ static void dials_back_off(void **state)
 		world_ask(name);
 		world_run(100 * WORLD_MS);
 	}
-	/* a minute: some twenty while the back-off grows, then one each 2.5 to 5 s */
-	assert_in_range(world_server(0)->dials, 20, 45);
+	/* a minute: some while the back-off grows, then one each 0.5 to 1 s: clients wait */
+	assert_in_range(world_server(0)->dials, 55, 110);
 	world_server(0)->dial = DIAL_ACCEPTS;
 	world_run(5 * WORLD_S);
 	world_ask("at.last.example");
@@ -363,6 +375,7 @@ int main(void)
 	    cmocka_unit_test(a_sole_refusing_one_is_waited_for),
 	    cmocka_unit_test(a_wait_in_vain_is_told),
 	    cmocka_unit_test(dials_back_off),
+	    cmocka_unit_test(dials_back_off_more_when_nobody_asks),
 	    cmocka_unit_test(one_dial_at_a_time),
 	    cmocka_unit_test(a_slow_one_is_heard),
 	    cmocka_unit_test(a_silent_connection_retires),
