@@ -45,6 +45,7 @@ struct daemon {
 	struct warm_start *warm_start;
 	struct reload *reload;
 	struct names *names;
+	struct domains *domains; /* for the policy shard; else NULL */
 	struct control *control;
 	char control_path[CONF_PATH_MAX];
 	struct commands commands;
@@ -96,6 +97,7 @@ static int make_workers(struct daemon *d)
 				   .share = d->worker_count,
 				   .hash_key = &d->hash_key,
 				   .upstreams = &d->upstreams,
+				   .domains = d->domains,
 				   .cache = d->cache};
 
 	for (unsigned i = 0; i < d->worker_count; i++) {
@@ -277,6 +279,9 @@ static int set_up(struct daemon *d)
 	r = names_begin(&d->names, &d->upstreams, &d->config, error);
 	if (r < 0)
 		return complain(r == -EINVAL ? EXIT_USAGE : EXIT_RUNTIME, error);
+	if (d->config.policy == POLICY_SHARD && domains_new(&d->domains) < 0)
+		return complain(EXIT_USAGE,
+				"policy shard needs libpsl (libpsl5): install it");
 	make_hash_key(d);
 	if (r == 0)
 		r = make_cache(d);
@@ -316,6 +321,7 @@ static int serve(struct daemon *d)
 	free_workers(d);
 	end_cache(d, r == 0);
 	upstreams_free(&d->upstreams);
+	domains_free(d->domains);
 	log_stop();
 	return r;
 }

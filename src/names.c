@@ -323,7 +323,8 @@ static int add_job(struct names *n, unsigned upstream, char *error)
 		return 0;
 	snprintf(error, UPSTREAMS_ERROR_MAX,
 		 "upstream %s: nobody is asked for the address of this name: write "
-		 "tls://ADDRESS#%s, add addr=ADDRESS, or name with bootstrap an upstream that has "
+		 "tls://ADDRESS#%s, add addr=ADDRESS, or name with bootstrap an upstream "
+		 "that has "
 		 "an address",
 		 n->upstreams->labels[upstream], conf->name);
 	return -EINVAL;

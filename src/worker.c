@@ -223,6 +223,7 @@ static int make(struct worker *w, const struct worker_options *o)
 	struct proxy_options p = {.timeout_us = o->config->query_timeout_us,
 				  .stale_after_us = o->config->stale_after_us,
 				  .routes = &o->upstreams->routes,
+				  .domains = o->domains,
 				  .special_names = o->config->special_names,
 				  .recall = config_recall(o->config, o->cache)};
 	int r = loop_new(&w->loop, o->config->tcp_clients + WATCHES_OTHER);

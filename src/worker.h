@@ -4,6 +4,7 @@
 
 #include "cache/cache.h"
 #include "conf/config.h"
+#include "proxy/domain.h"
 #include "upstreams.h"
 
 struct worker;
@@ -13,7 +14,8 @@ struct worker_options {
 	unsigned share; /* one of so many workers: it takes that part of the caps */
 	const struct hash_key *hash_key;
 	const struct upstreams *upstreams;
-	struct cache *cache; /* all workers'; NULL: none */
+	const struct domains *domains; /* for POLICY_SHARD; else NULL */
+	struct cache *cache;	       /* all workers'; NULL: none */
 };
 
 /* Makes a worker; its thread does not run yet. Returns 0 or -errno. */

@@ -21,7 +21,7 @@ static_assert(UPSTREAMS_MAX <= LIST_MAX, "every list is at most this long");
 
 /* A configuration that is being put together. */
 struct build {
-	struct config config;
+	struct config *config;
 	struct place last[OPTIONS];	       /* where each option was given last */
 	struct place entry[OPTIONS][LIST_MAX]; /* where each entry of a list comes from */
 	struct files *files;
@@ -30,7 +30,7 @@ struct build {
 
 static unsigned *list_count(struct build *b, const struct option *o)
 {
-	return option_field(&b->config, o);
+	return option_field(b->config, o);
 }
 
 /* The entry of a list that means the same as entry I, which is behind it; I: none does.
@@ -39,7 +39,7 @@ static unsigned find_same(const struct build *b, const struct option *o, unsigne
 {
 	unsigned j = 0;
 
-	while (j < i && !o->kind->same(&b->config, j, i))
+	while (j < i && !o->kind->same(b->config, j, i))
 		j++;
 	return j;
 }
@@ -82,7 +82,7 @@ static int apply(struct build *b, const struct option *o, const char *value,
 	*last = place;
 	place.column = column;
 	if (fault_check_text(&fault, value) != 0 ||
-	    o->kind->read(&b->config, o, value, &fault) != 0) {
+	    o->kind->read(b->config, o, value, &fault) != 0) {
 		place.column += fault.column;
 		return place_error(b->error, &place, "%s", fault.text);
 	}
@@ -163,9 +163,9 @@ static int apply_cmdline(struct build *b, const struct cmdline *line)
 		if (apply(b, g->option, g->value, place, 0) != 0)
 			return -EINVAL;
 	}
-	for (unsigned i = 0; i < line->verbose && b->config.log_level < LOG_DEBUG; i++)
-		b->config.log_level =
-		    b->config.log_level < LOG_INFO ? LOG_INFO : LOG_DEBUG;
+	for (unsigned i = 0; i < line->verbose && b->config->log_level < LOG_DEBUG; i++)
+		b->config->log_level =
+		    b->config->log_level < LOG_INFO ? LOG_INFO : LOG_DEBUG;
 	return 0;
 }
 
@@ -198,11 +198,11 @@ int options_read(struct config *c, struct invocation *inv, int argc, char **argv
 	if (!b)
 		return place_error(error, NULL, "out of memory");
 	b->error = error;
+	b->config = c;
 	result = read_all(b, &line, environ);
 	if (result == 0) {
-		b->config.upstream_is_default =
+		b->config->upstream_is_default =
 		    b->last[OPTION_UPSTREAM].kind == PLACE_DEFAULT;
-		*c = b->config;
 		*inv = line.invocation;
 	}
 	file_free(b->files);

@@ -31,7 +31,7 @@ struct invocation {
 };
 
 /*
- * Reads everything: defaults, then the file, then the environment (DOTGATE_...,
+ * Reads everything into C, which is all zeros: defaults, then the file, then the environment (DOTGATE_...,
  * DNSSERVER), then the command line; a repeatable option given in one place replaces that
  * of the places before it. The file is the one that --config or DOTGATE_CONFIG names (it
  * must exist), else /etc/dotgate/dotgate.conf if it exists. Returns 0, or -EINVAL with a

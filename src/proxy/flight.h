@@ -48,6 +48,7 @@ struct flight {
 			      answered */
 	unsigned copies;   /* sent so far */
 	unsigned group;	   /* of the upstreams that are asked */
+	uint64_t domain;   /* hash of the registrable domain; 0: not wanted */
 	enum reason why;   /* what the last copy came to */
 	bool has_stale;	   /* the cache has an answer that is no longer fresh */
 	bool served_stale; /* waiters got it: those that come now need not wait */

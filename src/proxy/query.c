@@ -250,8 +250,11 @@ static void have_stale(struct proxy *p, struct flight *f)
 
 static struct pool_ask ask_of(const struct flight *f, const struct query *q)
 {
-	return (struct pool_ask){
-	    .query = q, .flight = f->id, .question = f->question, .group = f->group};
+	return (struct pool_ask){.query = q,
+				 .flight = f->id,
+				 .question = f->question,
+				 .domain = f->domain,
+				 .group = f->group};
 }
 
 static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
@@ -374,6 +377,9 @@ static struct flight *begin_flight(struct proxy *p, const struct query *q,
 	if (!f)
 		return NULL;
 	f->group = a->group;
+	f->domain = p->options.domains
+			? domains_hash(p->options.domains, a->key, q->question.name_len)
+			: 0;
 	metric_set(&p->options.metrics->flights, flights_count(p->flights));
 	if (!timer_running(&p->deadline))
 		(void)timer_set(p->options.loop, &p->deadline,

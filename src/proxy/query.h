@@ -5,6 +5,7 @@
 #include "base/metric.h"
 #include "front/client.h"
 #include "net/loop.h"
+#include "proxy/domain.h"
 #include "proxy/recall.h"
 #include "proxy/route.h"
 #include "upstream/pool.h"
@@ -18,7 +19,8 @@ struct proxy_options {
 	uint64_t timeout_us;	 /* from a query's arrival to its end */
 	uint64_t stale_after_us; /* then a stale answer will do (RFC 8767 5) */
 	const struct routes *routes;
-	bool special_names; /* are answered here (proxy/special.h) */
+	const struct domains *domains; /* for POLICY_SHARD; else NULL */
+	bool special_names;	       /* are answered here (proxy/special.h) */
 	struct recall_options recall;
 };
 

@@ -479,3 +479,31 @@ def test_the_idle_time_is_learnt_and_met_first(served):
     live_idle(gate, up, 1.0, [0, 2.5, 6.0])
     late = [c for c in up.connections[4:] if c.ended]
     assert late and all(c.clean_end for c in late), "dotgate closes first, and well"
+
+
+def test_shard_keeps_a_domain_together(start_upstream, start_dotgate):
+    ups = [start_upstream(), start_upstream()]
+
+    def who_serves(gate, names):
+        for up in ups:
+            for conn in up.connections:
+                conn.queries.clear()
+        for name in names:
+            assert client.is_good(gate.ask(name), name)
+        return {name: [name in up.names() for up in ups].index(True) for name in names}
+
+    names = [f"{host}.d{i}.com" for i in range(20) for host in ("www", "mail", "a.b")]
+    options = ["--policy", "shard", "--cache-size", "0"]
+    gate = start_dotgate(*ups, options=options)
+    end = time.monotonic() + 5
+    while not all(any(c.ready for c in up.connections) for up in ups):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    first = who_serves(gate, names)
+    for i in range(20):
+        assert len({first[f"{host}.d{i}.com"] for host in ("www", "mail", "a.b")}) == 1
+    assert 3 <= sum(first.values()) / 3 <= 17
+    gate.stop()
+    gate = start_dotgate(*ups, options=options)
+    time.sleep(0.5)
+    assert who_serves(gate, names) == first

@@ -1,0 +1,96 @@
+/* pool_watch: upstreams that are DOWN, have other addresses, or are reached by another way. */
+#include "upstream/pool_state.h"
+
+/* A DOWN upstream that may be dialled but could not be, its connections being full, is looked
+ * at again after this. */
+#define RETRY_MIN_US 20000
+
+void pool_watch_down(struct pool *p)
+{
+	const struct upstream *u = NULL;
+	uint64_t due = pool_now(p) + RETRY_MIN_US;
+
+	for (unsigned i = 0; i < p->options.upstream_count; i++) {
+		const struct upstream *other = &p->upstreams[i];
+
+		if (other->health.down &&
+		    (!u || other->health.retry_us < u->health.retry_us))
+			u = other;
+	}
+	if (u && u->health.retry_us > due)
+		due = u->health.retry_us;
+	if (u && (!timer_running(&p->retry) || p->retry.due > due))
+		(void)timer_set(p->options.loop, &p->retry, due, pool_retry_due, p);
+}
+
+void pool_retry_due(void *arg)
+{
+	struct pool *p = arg;
+
+	p->changed = true;
+	for (unsigned i = 0; i < p->options.upstream_count; i++) {
+		struct upstream *u = &p->upstreams[i];
+
+		if (u->health.down && !upstream_find(u, conn_has_room))
+			(void)upstream_open(u);
+	}
+}
+
+static void distrust(struct conn *c)
+{
+	struct upstream *u = upstream_of(c);
+
+	if (c->state < CONN_READY) {
+		conn_drop(c, REASON_CLOSED_BY_US, "the network has changed");
+		return;
+	}
+	if (c->state != CONN_READY || c->is_suspect)
+		return;
+	c->is_suspect = true;
+	u->has_suspect = true;
+	if (ids_awaited_count(c->ids))
+		pool_doubt(c);
+	else
+		conn_look_soon(c);
+}
+
+static void look_at_path(struct conn *c)
+{
+	if (conn_path_changed(c))
+		distrust(c);
+}
+
+bool pool_look_for_addresses(struct pool *p)
+{
+	bool lacks = false, news = false;
+
+	for (unsigned i = 0; i < p->options.upstream_count; i++) {
+		struct upstream *u = &p->upstreams[i];
+		unsigned version = atomic_load(&u->context.addresses->version);
+
+		lacks |= version == 0;
+		if (version == u->addresses_version)
+			continue;
+		u->addresses_version = version;
+		health_forget_backoff(&u->health, pool_now(p));
+		if (!u->health.down && list_empty(&u->conns))
+			(void)upstream_open(u);
+		news = true;
+	}
+	if (news && p->down_count)
+		pool_retry_due(p);
+	return lacks;
+}
+
+void pool_network_changed(struct pool *p, bool slept)
+{
+	for (unsigned i = 0; i < p->options.upstream_count; i++) {
+		struct upstream *u = &p->upstreams[i];
+
+		health_forget_backoff(&u->health, pool_now(p));
+		upstream_each(u, slept ? distrust : look_at_path);
+	}
+	if (p->down_count)
+		pool_retry_due(p);
+	p->changed = true;
+}
