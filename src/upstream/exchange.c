@@ -323,6 +323,9 @@ void conn_exchange(struct conn *c, unsigned ready)
 	/* what is now known of the upstream may let silence be noticed sooner */
 	if (c->state != CONN_CLOSED && ids_awaited_count(c->ids))
 		conn_watch_time(c);
+	/* it could not be retired with its last query: too many were draining */
+	if (c->state == CONN_READY && conn_is_used_up(c) && !ids_awaited_count(c->ids))
+		conn_retire(c, 0);
 	if (c->state == CONN_DRAINING)
 		conn_end_drain(c);
 }

@@ -1,8 +1,8 @@
 /* habits: suppose, then prove; and forget what does not hold any more. */
 #include "upstream/habits.h"
 
-/* Fewer are no rule: a server that cannot answer may close as soon. */
-#define LIMIT_MIN 2
+/* Fewer are no rule: a server in trouble may close as soon, and at 8 a handshake is shared by few. */
+#define LIMIT_MIN 8
 
 /* A proven limit is looked at again so often: it costs one connection that is idle for a moment. */
 #define TEST_US 60000000

@@ -266,6 +266,8 @@ uint64_t upstream_idle(struct upstream *u, struct conn *c)
 	uint64_t early = theirs - (theirs == HEALTH_NEVER ? 0 : margin(u, c, theirs));
 	uint64_t ours = c->idle_since_us + u->idle_us;
 
+	if (conn_is_used_up(c))
+		return 0;
 	if (!is_needed(u, c))
 		return c->is_suspect ? 0 : sooner(ours, early);
 	if (!c->is_suspect && now(u) < early)

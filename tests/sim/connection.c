@@ -409,6 +409,42 @@ static void a_limit_that_is_gone_is_forgotten(void **state)
 	world_free();
 }
 
+/* More connections are used up at once than may drain: those that wait are not forgotten. */
+static void used_up_connections_make_room(void **state)
+{
+	unsigned asked = 60, open = 0;
+
+	(void)state;
+	world_make(&(struct world_plan){.upstreams = 1, .keep_warm_us = 300 * WORLD_S});
+	world_server(0)->mute = true;
+	serve_limited(60, 13);
+	for (unsigned burst = 0; burst < 8; burst++) {
+		ask_many(150 + burst);
+		asked += 150 + burst;
+		world_run(100 * WORLD_MS); /* each connection gets full of queries */
+		for (unsigned turn = 0; turn < 100; turn++) {
+			/* one answer at a time, of the youngest connection first */
+			unsigned n = world_received_count(0);
+
+			if (n > 0)
+				world_answer(world_received(0, n - 1));
+			world_run(1 * WORLD_MS);
+		}
+		while (world_received_count(0) > 0) {
+			world_answer(world_received(0, 0));
+			world_run(1 * WORLD_MS);
+		}
+		world_run(200 * WORLD_MS);
+		assert_int_equal(world_inflight(), 0);
+	}
+	for (unsigned i = 0; i < asked; i++)
+		assert_good(i);
+	for (unsigned c = 1; c <= world_connections(); c++)
+		open += world_is_open(c);
+	assert_in_range(open, 1, 3); /* those that are used up have gone */
+	world_free();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +464,7 @@ int main(void)
 	    cmocka_unit_test(a_full_socket_loses_nothing),
 	    cmocka_unit_test(random_closes_lose_nothing),
 	    cmocka_unit_test(a_limit_of_queries_is_learnt),
+	    cmocka_unit_test(used_up_connections_make_room),
 	    cmocka_unit_test(a_limit_that_is_gone_is_forgotten),
 	};
 
