@@ -52,6 +52,12 @@ static void lose_all(struct dial *d)
 	d->done(d->arg, error, &last);
 }
 
+/* Not all addresses have been tried in this turn. */
+static bool in_turn(const struct dial *d)
+{
+	return d->next % d->count != 0;
+}
+
 static void on_writable(void *arg, unsigned ready)
 {
 	struct attempt *a = arg;
@@ -65,7 +71,7 @@ static void on_writable(void *arg, unsigned ready)
 	}
 	d->error = error;
 	end_attempt(d, a);
-	if (d->next % d->count)
+	if (in_turn(d))
 		try_next(d);
 	else if (!d->pending)
 		lose_all(d);
@@ -93,18 +99,23 @@ static int attempt(struct dial *d)
 	return 0;
 }
 
-/* Starts attempts until one does not fail at once. */
+/* Starts attempts until one does not fail at once; each address at most once. */
 static void try_some(struct dial *d)
 {
 	int r = -1;
 
-	while (r < 0 && d->next < d->count) {
+	while (d->next < 2 * d->count) {
 		r = attempt(d);
-		if (r < 0)
-			d->error = r;
+		if (r == 0)
+			break;
+		d->error = r;
+		if (!in_turn(d))
+			break;
 	}
-	if (d->next < d->count)
-		(void)timer_set(d->loop, &d->step, loop_now(d->loop) + DIAL_STEP_US,
+	if (d->pending && d->next < 2 * d->count)
+		(void)timer_set(d->loop, &d->step,
+				loop_now(d->loop) +
+				    (in_turn(d) ? DIAL_STEP_US : DIAL_AGAIN_US),
 				try_next, d);
 }
 

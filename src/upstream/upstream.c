@@ -44,6 +44,7 @@ void upstream_init(struct upstream *u, const struct upstream_options *o)
 	u->context.owner = u;
 	u->context.health = &u->health;
 	u->used_us = u->heard_us = loop_now(o->context.loop);
+	u->addresses_version = atomic_load(&o->context.addresses->version);
 	list_init(&u->conns);
 	metric_set(&u->context.metrics->up, 1);
 }
