@@ -14,7 +14,7 @@
 #include "net/frame.h"
 #include "net/socket.h"
 
-/* For one question, all told. */
+/* For one question to one address, all told. */
 #define TIME_MS 5000
 /* A datagram is sent again after this. */
 #define AGAIN_MS 1000
@@ -97,12 +97,12 @@ static bool shake_hands(struct lookup *l, struct stream *s, struct tls_peer *pee
 	return true;
 }
 
-static bool stream_open(struct lookup *l, struct stream *s,
-			const struct lookup_server *server)
+static bool stream_open(struct lookup *l, struct stream *s, const struct address *to,
+			struct tls_peer *peer)
 {
 	int error;
 
-	s->fd = socket_connect(server->address, TIME_MS, false);
+	s->fd = socket_connect(to, TIME_MS, false);
 	if (s->fd < 0)
 		return fail(l, strerror(-s->fd));
 	if (!wait_for(l, s->fd, POLLOUT, s->until_ms))
@@ -110,7 +110,7 @@ static bool stream_open(struct lookup *l, struct stream *s,
 	error = socket_connect_result(s->fd);
 	if (error < 0)
 		return fail(l, strerror(-error));
-	return !server->peer || shake_hands(l, s, server->peer);
+	return !peer || shake_hands(l, s, peer);
 }
 
 static bool stream_write(struct lookup *l, struct stream *s, const uint8_t *data,
@@ -195,11 +195,11 @@ static bool exchange(struct lookup *l, struct stream *s, const struct question *
 	}
 }
 
-static bool ask_stream(struct lookup *l, const struct lookup_server *server,
+static bool ask_stream(struct lookup *l, const struct address *to, struct tls_peer *peer,
 		       const struct question *q, struct response *r)
 {
 	struct stream s = {.fd = -1, .until_ms = now_ms() + TIME_MS};
-	bool good = stream_open(l, &s, server) && exchange(l, &s, q, r);
+	bool good = stream_open(l, &s, to, peer) && exchange(l, &s, q, r);
 
 	if (good && s.tls)
 		tls_close(s.tls);
@@ -228,14 +228,14 @@ static bool hear(struct lookup *l, int fd, uint16_t id, const struct question *q
 	return false;
 }
 
-static bool ask_udp(struct lookup *l, const struct lookup_server *s,
-		    const struct question *q, struct response *r)
+static bool ask_udp(struct lookup *l, const struct address *to, const struct question *q,
+		    struct response *r)
 {
 	const struct query query = {.flags = DNS_RD, .question = *q};
 	uint8_t message[QUERY_ENCODED_MAX];
 	uint16_t id = random_u16(&l->random);
 	size_t len = query_encode_plain(message, &query, id);
-	int fd = socket_connect_udp(s->address);
+	int fd = socket_connect_udp(to);
 	bool good = false;
 
 	if (fd < 0)
@@ -245,11 +245,20 @@ static bool ask_udp(struct lookup *l, const struct lookup_server *s,
 		good = hear(l, fd, id, q, r);
 	}
 	socket_close(fd);
-	return good && r->flags & DNS_TC ? ask_stream(l, s, q, r) : good;
+	return good && r->flags & DNS_TC ? ask_stream(l, to, NULL, q, r) : good;
 }
 
-bool lookup_ask(struct lookup *l, const struct lookup_server *s, const struct question *q,
+bool lookup_ask(struct lookup *l, struct lookup_server *s, const struct question *q,
 		struct response *r)
 {
-	return s->peer ? ask_stream(l, s, q, r) : ask_udp(l, s, q, r);
+	for (unsigned i = 0; i < s->count; i++) {
+		unsigned k = (s->first + i) % s->count;
+		const struct address *to = &s->addresses[k];
+
+		if (s->peer ? ask_stream(l, to, s->peer, q, r) : ask_udp(l, to, q, r)) {
+			s->first = k;
+			return true;
+		}
+	}
+	return false;
 }

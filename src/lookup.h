@@ -9,8 +9,10 @@
 #define LOOKUP_MESSAGE_MAX 16384
 #define LOOKUP_ERROR_MAX (TLS_DETAIL_MAX + 64)
 
+/* Of several addresses the next is asked when one does not answer, and that first from then on. */
 struct lookup_server {
-	const struct address *address;
+	const struct address *addresses; /* not owned */
+	unsigned count, first;
 	struct tls_peer
 	    *peer; /* NULL: it is asked in the clear, over UDP, and TCP where truncated */
 };
@@ -23,8 +25,8 @@ struct lookup {
 };
 
 /* Asks Q of S. Returns true, and R in L->message; or false, and L->error says why. It takes a few
- * seconds at most. */
-bool lookup_ask(struct lookup *l, const struct lookup_server *s, const struct question *q,
+ * seconds at most for each address. */
+bool lookup_ask(struct lookup *l, struct lookup_server *s, const struct question *q,
 		struct response *r);
 
 #endif

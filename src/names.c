@@ -13,10 +13,7 @@
 
 #include "addresses_file.h"
 #include "base/log.h"
-#include "dns/message.h"
-#include "dns/records.h"
-#include "dns/svcb.h"
-#include "lookup.h"
+#include "resolve.h"
 
 /* Addresses are asked for again after their TTL, but not all the time, nor never. */
 #define AGAIN_MIN_S 30
@@ -25,12 +22,17 @@
 #define RETRY_MIN_S 1
 #define RETRY_MAX_S 30
 
+#define SERVERS_MAX (BOOTSTRAP_MAX + UPSTREAMS_MAX)
+
 struct job {
 	unsigned upstream;
 	int64_t due_s;
 	unsigned failures;
 	uint8_t name[NAME_MAX_LEN]; /* to be looked up; of discovery: none */
 	size_t name_len;
+	unsigned server_count;
+	uint8_t
+	    servers[SERVERS_MAX]; /* who is asked: that one first which knew it last */
 };
 
 struct names {
@@ -41,17 +43,10 @@ struct names {
 	struct tls_peer *peers[BOOTSTRAP_MAX];
 	struct tls_trust trust[BOOTSTRAP_MAX];
 	unsigned server_count;
-	struct lookup_server servers[BOOTSTRAP_MAX + UPSTREAMS_MAX];
+	struct lookup_server servers[SERVERS_MAX];
+	int upstreams_of[SERVERS_MAX]; /* negative: it is a bootstrap */
 	unsigned job_count;
 	struct job jobs[UPSTREAMS_MAX];
-};
-
-/* What was found for one job. */
-struct found {
-	unsigned count;
-	struct address all[ADDRESSES_MAX];
-	uint32_t ttl;
-	uint16_t port;
 };
 
 static int64_t now_s(void)
@@ -62,164 +57,54 @@ static int64_t now_s(void)
 	return t.tv_sec;
 }
 
-/* ---- addresses of a name ---- */
+/* ---- one job ---- */
 
-static void add_address(struct found *f, unsigned type, const uint8_t *data)
+static bool look_up(struct names *n, struct job *j, struct resolved *r)
 {
-	struct address a = {0};
+	uint16_t port = n->upstreams->conf[j->upstream]->port;
 
-	if (f->count == ADDRESSES_MAX)
-		return;
-	if (type == TYPE_AAAA) {
-		a.v6.sin6_family = AF_INET6;
-		a.v6.sin6_port = htons(f->port);
-		memcpy(&a.v6.sin6_addr, data, 16);
-	} else {
-		a.v4.sin_family = AF_INET;
-		a.v4.sin_port = htons(f->port);
-		memcpy(&a.v4.sin_addr, data, 4);
-	}
-	f->all[f->count++] = a;
-}
+	for (unsigned i = 0; i < j->server_count; i++) {
+		uint8_t server = j->servers[i];
 
-static void shorten(struct found *f, uint32_t ttl)
-{
-	if (ttl < f->ttl)
-		f->ttl = ttl;
-}
-
-/* Asks S for the addresses of one TYPE. False: it gave no answer at all. */
-static bool find_type(struct names *n, const struct lookup_server *s, const uint8_t *name,
-		      size_t len, uint16_t type, struct found *f)
-{
-	const struct question q = {
-	    .name = name, .name_len = len, .type = type, .class = CLASS_IN};
-	struct records it;
-	struct response r;
-	struct record x;
-
-	if (!lookup_ask(&n->lookup, s, &q, &r))
-		return false;
-	it = records_of(&r);
-	while (records_next(&it, &x)) {
-		shorten(f, x.ttl);
-		if (x.type == type && x.class == CLASS_IN &&
-		    x.len == (type == TYPE_AAAA ? 16u : 4u))
-			add_address(f, type, x.data);
-	}
-	return true;
-}
-
-/* Both kinds, of one server. */
-static bool find_addresses(struct names *n, const struct lookup_server *s,
-			   const uint8_t *name, size_t len, struct found *f)
-{
-	if (!find_type(n, s, name, len, TYPE_A, f) ||
-	    !find_type(n, s, name, len, TYPE_AAAA, f))
-		return false;
-	if (f->count == 0)
-		snprintf(n->lookup.error, sizeof n->lookup.error, "it has no address");
-	return f->count > 0;
-}
-
-static bool look_up(struct names *n, const struct job *j, struct found *f)
-{
-	f->port = n->upstreams->conf[j->upstream]->port;
-	for (unsigned i = 0; i < n->server_count; i++) {
-		f->count = 0;
-		f->ttl = AGAIN_MAX_S;
-		if (find_addresses(n, &n->servers[i], j->name, j->name_len, f))
-			return true;
+		if (!resolve_name(&n->lookup, &n->servers[server], j->name, j->name_len,
+				  port, r))
+			continue;
+		memmove(j->servers + 1, j->servers, i);
+		j->servers[0] = server;
+		return true;
 	}
 	return false;
 }
 
-/* ---- designated resolvers (RFC 9462) ---- */
-
-static const uint8_t ddr_name[] = "\4_dns\10resolver\4arpa";
-
-/* The record of the highest priority that names a DNS-over-TLS resolver. */
-static bool choose_designated(const struct response *r, struct svcb *best,
-			      struct found *f)
+static bool discover(struct names *n, const struct job *j, struct resolved *r)
 {
-	struct records it = records_of(r);
-	struct record x;
-	struct svcb s;
+	const struct upstreams *u = n->upstreams;
 
-	best->priority = 0;
-	while (records_next(&it, &x)) {
-		shorten(f, x.ttl);
-		if (x.type == TYPE_SVCB && x.class == CLASS_IN && svcb_read(&s, &x) &&
-		    s.dot && s.priority &&
-		    (!best->priority || s.priority < best->priority))
-			*best = s;
-	}
-	return best->priority > 0;
-}
-
-/* Where the designated resolver is: by hints, by its name, or where the question went. */
-static void find_designated(struct names *n, const struct lookup_server *plain,
-			    const struct svcb *s, struct found *f)
-{
-	f->port = s->port ? s->port : 853;
-	for (unsigned i = 0; i < s->v6_count; i++)
-		add_address(f, TYPE_AAAA, s->v6[i]);
-	for (unsigned i = 0; i < s->v4_count; i++)
-		add_address(f, TYPE_A, s->v4[i]);
-	if (f->count == 0 && s->target_len > 1)
-		(void)find_addresses(n, plain, s->target, s->target_len, f);
-	if (f->count > 0)
-		return;
-	f->all[f->count++] = *plain->address;
-	if (plain->address->any.sa_family == AF_INET6)
-		f->all[0].v6.sin6_port = htons(f->port);
-	else
-		f->all[0].v4.sin_port = htons(f->port);
-}
-
-static bool discover(struct names *n, const struct job *j, struct found *f)
-{
-	const struct question q = {.name = ddr_name,
-				   .name_len = sizeof ddr_name,
-				   .type = TYPE_SVCB,
-				   .class = CLASS_IN};
-	const struct lookup_server plain = {
-	    .address = &n->upstreams->conf[j->upstream]->addresses[0]};
-	char name[NAME_TEXT_MAX];
-	struct response r;
-	struct svcb s;
-
-	f->ttl = AGAIN_MAX_S;
-	if (!lookup_ask(&n->lookup, &plain, &q, &r))
+	if (!resolve_designated(&n->lookup, &u->conf[j->upstream]->addresses[0], r))
 		return false;
-	if (!choose_designated(&r, &s, f)) {
-		snprintf(n->lookup.error, sizeof n->lookup.error,
-			 "it designates no DNS-over-TLS resolver");
-		return false;
-	}
-	find_designated(n, &plain, &s, f);
-	name_text(s.target, s.target_len, name);
-	name[strlen(name) - 1] = 0; /* the final dot; "." is no name */
-	tls_peer_set_sni(n->upstreams->pool[j->upstream].peer, name);
+	/* also of a copy (time-grace), which shares the addresses */
+	for (unsigned i = 0; i < u->count; i++)
+		if (u->pool[i].addresses == &u->addresses[j->upstream])
+			tls_peer_set_sni(u->pool[i].peer, r->sni);
 	return true;
 }
 
-/* ---- the thread ---- */
-
-static void say(const char *label, const struct found *f)
+static void say(const char *label, struct addresses *a)
 {
+	struct address all[ADDRESSES_MAX];
+	unsigned n = addresses_get(a, all);
 	char text[ADDRESS_TEXT_MAX];
 
-	for (unsigned i = 0; i < f->count; i++)
+	for (unsigned i = 0; i < n; i++)
 		log_line(LOG_NOTICE, "upstream %s is at %s", label,
-			 address_text(&f->all[i], text));
+			 address_text(&all[i], text));
 }
 
 static void do_job(struct names *n, struct job *j)
 {
 	const char *label = n->upstreams->labels[j->upstream];
 	struct addresses *a = &n->upstreams->addresses[j->upstream];
-	struct found f = {.ttl = AGAIN_MAX_S};
+	struct resolved f;
 	bool found = j->name_len ? look_up(n, j, &f) : discover(n, j, &f);
 	uint32_t wait;
 
@@ -239,10 +124,12 @@ static void do_job(struct names *n, struct job *j)
 	j->due_s = now_s() + wait + random_below(&n->lookup.random, wait / 10 + 1);
 	if (!addresses_set(a, f.all, f.count))
 		return;
-	say(label, &f);
+	say(label, a);
 	if (n->config->addresses_file[0])
 		addresses_file_write(n->config->addresses_file, n->upstreams);
 }
+
+/* ---- the thread ---- */
 
 static int64_t next_due(const struct names *n)
 {
@@ -272,42 +159,94 @@ static void *run(void *arg)
 
 /* ---- all ---- */
 
+/* A copy (time-grace) shares the addresses of its original. */
+static bool is_copy(const struct upstreams *u, unsigned i)
+{
+	return u->pool[i].addresses != &u->addresses[i];
+}
+
 static bool has_no_address(const struct upstreams *u, unsigned i)
 {
-	/* a copy (time-grace) shares the addresses of its original */
-	return u->pool[i].addresses == &u->addresses[i] &&
-	       (u->conf[i]->discover || !u->conf[i]->address_count);
+	return !is_copy(u, i) && (u->conf[i]->discover || !u->conf[i]->address_count);
 }
 
 static void add_server(struct names *n, const struct upstream_conf *conf,
-		       struct tls_peer *peer)
+		       struct tls_peer *peer, int upstream)
 {
-	n->servers[n->server_count++] =
-	    (struct lookup_server){.address = &conf->addresses[0], .peer = peer};
+	n->upstreams_of[n->server_count] = upstream;
+	n->servers[n->server_count++] = (struct lookup_server){
+	    .addresses = conf->addresses, .count = conf->address_count, .peer = peer};
+}
+
+/* What is found is only believed of who has the upstream's certificate: so with time-grace the dates
+ * of a bootstrap's do not matter while the clock is wrong. */
+static int add_bootstrap(struct names *n, unsigned i, char *error)
+{
+	const struct upstream_conf *conf = &n->config->bootstrap[i];
+	char detail[TLS_DETAIL_MAX], text[UPSTREAM_TEXT_MAX];
+
+	config_trust(n->config, conf, &n->trust[i]);
+	n->trust[i].time_grace = n->config->time_grace_count > 0;
+	if (!conf->plain && tls_peer_new(&n->peers[i], &n->trust[i], detail) < 0) {
+		snprintf(error, UPSTREAMS_ERROR_MAX, "bootstrap %s: %s",
+			 upstream_text(conf, false, text), detail);
+		return -EINVAL;
+	}
+	add_server(n, conf, n->peers[i], -1);
+	return 0;
+}
+
+/* That of an upstream, or of its copy for time-grace. */
+static struct tls_peer *peer_of(const struct upstreams *u, unsigned i)
+{
+	struct tls_peer *peer = u->pool[i].peer;
+
+	for (unsigned k = i + 1; k < u->count; k++)
+		if (u->pool[k].addresses == &u->addresses[i])
+			peer = u->pool[k].peer;
+	return peer;
 }
 
 static int add_servers(struct names *n, char *error)
 {
-	const struct config *c = n->config;
 	const struct upstreams *u = n->upstreams;
+	int r = 0;
 
-	for (unsigned i = 0; i < c->bootstrap_count; i++) {
-		char detail[TLS_DETAIL_MAX], text[UPSTREAM_TEXT_MAX];
+	for (unsigned i = 0; i < n->config->bootstrap_count && r == 0; i++)
+		r = add_bootstrap(n, i, error);
+	for (unsigned i = 0; i < u->count && !n->config->bootstrap_count; i++)
+		if (!is_copy(u, i) && u->conf[i]->address_count &&
+		    !u->conf[i]->discover && !u->conf[i]->plain)
+			add_server(n, u->conf[i], peer_of(u, i), (int)i);
+	return r;
+}
 
-		config_trust(c, &c->bootstrap[i], &n->trust[i]);
-		if (!c->bootstrap[i].plain &&
-		    tls_peer_new(&n->peers[i], &n->trust[i], detail) < 0) {
-			snprintf(error, UPSTREAMS_ERROR_MAX, "bootstrap %s: %s",
-				 upstream_text(&c->bootstrap[i], false, text), detail);
-			return -EINVAL;
-		}
-		add_server(n, &c->bootstrap[i], n->peers[i]);
+static bool is_of_group(const struct pool_group *g, int upstream)
+{
+	for (unsigned i = 0; i < g->count; i++)
+		if (g->upstream[i] == upstream)
+			return true;
+	return false;
+}
+
+/* A name that is on a route is asked there, if there is somebody to ask. */
+static void choose_servers(const struct names *n, struct job *j)
+{
+	const struct upstreams *u = n->upstreams;
+	uint8_t lower[NAME_MAX_LEN];
+	const struct route *route;
+
+	name_lower(lower, j->name, j->name_len);
+	route = routes_find(&u->routes, lower, j->name_len);
+	for (unsigned i = 0; i < n->server_count; i++)
+		if (is_of_group(&u->groups[route ? route->group : 0], n->upstreams_of[i]))
+			j->servers[j->server_count++] = (uint8_t)i;
+	if (j->server_count)
+		return;
+	while (j->server_count < n->server_count) {
+		j->servers[j->server_count] = (uint8_t)j->server_count;
+		j->server_count++;
 	}
-	for (unsigned i = 0; i < u->count && !c->bootstrap_count; i++)
-		if (u->conf[i]->address_count && !u->conf[i]->discover &&
-		    !u->conf[i]->plain)
-			add_server(n, u->conf[i], u->pool[i].peer);
-	return 0;
 }
 
 static int add_job(struct names *n, unsigned upstream, char *error)
@@ -319,7 +258,8 @@ static int add_job(struct names *n, unsigned upstream, char *error)
 	if (conf->discover)
 		return 0;
 	j->name_len = name_parse(j->name, conf->name);
-	if (n->server_count)
+	choose_servers(n, j);
+	if (j->server_count)
 		return 0;
 	snprintf(error, UPSTREAMS_ERROR_MAX,
 		 "upstream %s: nobody is asked for the address of this name: write "

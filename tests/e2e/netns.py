@@ -65,7 +65,7 @@ class Witness:
         while not self.stopping:
             try:
                 data, address = self.sock.recvfrom(65535)
-            except TimeoutError:
+            except OSError:  # nothing yet, or the interface is down
                 continue
             if address[2] != PACKET_OUTGOING or address[0] == "lo":
                 self.seen.append(Packet(data))

@@ -1,0 +1,203 @@
+/* resolve: questions to one server, and what its answers mean. */
+#include "resolve.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dns/message.h"
+#include "dns/records.h"
+#include "dns/svcb.h"
+
+/* Longer than anybody keeps an address; the caller has a limit of its own. */
+#define TTL_START UINT32_MAX
+
+/* So soon is asked again when one of the two kinds was not answered. */
+#define HALF_TTL_S 60
+
+/* RFC 7858 3.1. */
+#define DOT_PORT 853
+
+static bool fail(struct lookup *l, const char *text)
+{
+	snprintf(l->error, sizeof l->error, "%s", text);
+	return false;
+}
+
+static void shorten(struct resolved *out, uint32_t ttl)
+{
+	if (ttl < out->ttl)
+		out->ttl = ttl;
+}
+
+/* ---- addresses of a name ---- */
+
+static unsigned count_of(const struct resolved *r, int family)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->count; i++)
+		n += r->all[i].any.sa_family == family;
+	return n;
+}
+
+static void add_address(struct resolved *out, uint16_t type, const uint8_t *data,
+			uint16_t port)
+{
+	struct address a = {0};
+
+	if (type == TYPE_AAAA) {
+		a.v6.sin6_family = AF_INET6;
+		a.v6.sin6_port = htons(port);
+		memcpy(&a.v6.sin6_addr, data, 16);
+	} else {
+		a.v4.sin_family = AF_INET;
+		a.v4.sin_port = htons(port);
+		memcpy(&a.v4.sin_addr, data, 4);
+	}
+	if (count_of(out, a.any.sa_family) < ADDRESSES_MAX)
+		out->all[out->count++] = a;
+}
+
+/* Why a response has nothing of use. */
+static bool fail_as(struct lookup *l, const struct response *r, const char *text)
+{
+	switch (r->rcode) {
+	case RCODE_NOERROR:
+		return fail(l, text);
+	case RCODE_NXDOMAIN:
+		return fail(l, "NXDOMAIN");
+	case RCODE_SERVFAIL:
+		return fail(l, "SERVFAIL");
+	case RCODE_REFUSED:
+		return fail(l, "REFUSED");
+	default:
+		snprintf(l->error, sizeof l->error, "RCODE %u", r->rcode);
+		return false;
+	}
+}
+
+/* Addresses of one type. False: the question was not answered. */
+static bool resolve_type(struct lookup *l, struct lookup_server *s,
+			 const struct question *q, uint16_t port, struct resolved *out)
+{
+	uint8_t name[NAME_MAX_LEN];
+	uint32_t ttl = TTL_START;
+	struct response r;
+	struct records it;
+	struct record x;
+	size_t len;
+
+	if (!lookup_ask(l, s, q, &r))
+		return false;
+	(void)fail_as(l, &r, "it has no address");
+	it = records_of(&r);
+	len = records_name(&r, name, &ttl);
+	while (len && records_next_of(&it, name, len, q->type, &x)) {
+		add_address(out, q->type, x.data, port);
+		shorten(out, x.ttl < ttl ? x.ttl : ttl);
+	}
+	if (r.rcode != RCODE_NOERROR && r.rcode != RCODE_NXDOMAIN)
+		shorten(out, HALF_TTL_S);
+	return true;
+}
+
+bool resolve_name(struct lookup *l, struct lookup_server *s, const uint8_t *name,
+		  size_t len, uint16_t port, struct resolved *out)
+{
+	struct question q = {
+	    .name = name, .name_len = len, .type = TYPE_A, .class = CLASS_IN};
+
+	*out = (struct resolved){.ttl = TTL_START};
+	if (!resolve_type(l, s, &q, port, out))
+		return false;
+	/* there are servers that are silent when they are asked for AAAA */
+	q.type = TYPE_AAAA;
+	if (!resolve_type(l, s, &q, port, out))
+		shorten(out, HALF_TTL_S);
+	return out->count > 0;
+}
+
+/* ---- designated resolvers ---- */
+
+static const uint8_t ddr_name[] = "\4_dns\10resolver\4arpa";
+
+/* The record of the highest priority that names a DNS-over-TLS resolver. */
+static bool choose(const struct response *r, struct svcb *best, uint32_t *ttl)
+{
+	struct records it = records_of(r);
+	uint8_t name[NAME_MAX_LEN];
+	size_t len = records_name(r, name, ttl);
+	struct record x;
+	struct svcb s;
+
+	best->priority = 0;
+	while (len && records_next_of(&it, name, len, TYPE_SVCB, &x)) {
+		if (x.ttl < *ttl)
+			*ttl = x.ttl;
+		if (svcb_read(&s, &x) && s.dot && s.priority &&
+		    (!best->priority || s.priority < best->priority))
+			*best = s;
+	}
+	return best->priority > 0;
+}
+
+static void add_hints(struct resolved *out, const struct svcb *s, uint16_t port)
+{
+	for (unsigned i = 0; i < s->v6_count; i++)
+		add_address(out, TYPE_AAAA, s->v6[i], port);
+	for (unsigned i = 0; i < s->v4_count; i++)
+		add_address(out, TYPE_A, s->v4[i], port);
+}
+
+/* With its scope, if it has one. */
+static void add_itself(struct resolved *out, const struct address *a, uint16_t port)
+{
+	struct address *mine = &out->all[out->count++];
+
+	*mine = *a;
+	if (a->any.sa_family == AF_INET6)
+		mine->v6.sin6_port = htons(port);
+	else
+		mine->v4.sin_port = htons(port);
+}
+
+/* The name without the final dot. What is no host name is not said to anybody. */
+static void set_sni(struct resolved *out, const struct svcb *s)
+{
+	char text[NAME_TEXT_MAX];
+	size_t n = strlen(name_text(s->target, s->target_len, text));
+
+	if (n < 2 || n > sizeof out->sni || memchr(text, '\\', n))
+		return;
+	memcpy(out->sni, text, n - 1);
+	out->sni[n - 1] = 0;
+}
+
+bool resolve_designated(struct lookup *l, const struct address *address,
+			struct resolved *out)
+{
+	const struct question q = {.name = ddr_name,
+				   .name_len = sizeof ddr_name,
+				   .type = TYPE_SVCB,
+				   .class = CLASS_IN};
+	struct lookup_server plain = {.addresses = address, .count = 1};
+	uint32_t ttl = TTL_START;
+	struct response r;
+	struct svcb s;
+	uint16_t port;
+
+	if (!lookup_ask(l, &plain, &q, &r))
+		return false;
+	if (!choose(&r, &s, &ttl))
+		return fail_as(l, &r, "it designates no DNS-over-TLS resolver");
+	port = s.port ? s.port : DOT_PORT;
+	*out = (struct resolved){.ttl = ttl};
+	add_hints(out, &s, port);
+	if (!out->count && s.target_len > 1)
+		(void)resolve_name(l, &plain, s.target, s.target_len, port, out);
+	if (!out->count)
+		add_itself(out, address, port);
+	shorten(out, ttl);
+	set_sni(out, &s);
+	return true;
+}
