@@ -57,6 +57,7 @@ static int add(struct upstreams *u, const struct config *c,
 					    .addresses = &u->addresses[i],
 					    .weight = conf->weight,
 					    .fast_open = conf->fast_open,
+					    .early_data = conf->early_data,
 					    .notes = &u->notes[i]};
 	notes_init(&u->notes[i]);
 	addresses_init(&u->addresses[i]);

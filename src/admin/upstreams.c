@@ -126,6 +126,15 @@ static void rows_queries_per_write(const struct page *p, const char *name, unsig
 	upstream_row(p, u, name, "_count", no_more, p->totals->upstream[u].writes);
 }
 
+static void rows_early(const struct page *p, const char *name, unsigned u)
+{
+	static const char *const accepted[] = {"false", "true"};
+
+	for (unsigned i = 0; i < 2; i++)
+		upstream_row(p, u, name, "", (struct text_label){"accepted", accepted[i]},
+			     p->totals->upstream[u].early[i]);
+}
+
 static void rows_hedges(const struct page *p, const char *name, unsigned u)
 {
 	static const char *const won[] = {"false", "true"};
@@ -182,6 +191,10 @@ static const struct {
      "TLS handshakes, by whether a session was resumed.", rows_handshake_duration},
     {"dotgate_upstream_queries_per_write", "summary",
      "Queries that shared one write to the upstream.", rows_queries_per_write},
+    {"dotgate_upstream_early_queries_total", "counter",
+     "Queries sent before the handshake (0rtt=on), by whether the upstream accepted "
+     "them.",
+     rows_early},
     {"dotgate_hedges_total", "counter",
      "Copies sent here because another upstream took long, by whether they were first.",
      rows_hedges},

@@ -47,6 +47,7 @@ struct upstream_metrics {
 	uint64_t connecting;	     /* gauge: connections on their way */
 	uint64_t inflight;	     /* gauge: queries without an answer yet */
 	uint64_t writes, written;    /* TLS writes, and the queries that were in them */
+	uint64_t early[2];	     /* queries sent as early data: refused, accepted */
 	uint64_t hedges[2]; /* copies sent here because another took long: lost, won */
 	uint64_t up;	    /* gauge: 1 usable, 0 down */
 	uint64_t cert_not_after;   /* gauge: UNIX time at which the certificate ends; 0

@@ -16,13 +16,14 @@
 #define PIN_TEXT_MAX ((TLS_PIN_LEN + 2) / 3 * 4 + 1)
 
 /* What a canonical text is made of, each part at its longest. */
-static_assert(sizeof "tls://#" + ADDRESS_TEXT_MAX + CONF_NAME_MAX +
-		      TLS_PINS_MAX * (sizeof " pin=sha256/" + PIN_TEXT_MAX) +
-		      sizeof " auth=none ca-file= ca-dir= cert= key= tfo=on tls-min=1.3 "
-			     "weight=1000" +
-		      4 * CONF_PATH_MAX + CONF_ADDRESSES_MAX * (6 + ADDRESS_TEXT_MAX) <=
-		  UPSTREAM_TEXT_MAX,
-	      "every upstream has a text");
+static_assert(
+    sizeof "tls://#" + ADDRESS_TEXT_MAX + CONF_NAME_MAX +
+	    TLS_PINS_MAX * (sizeof " pin=sha256/" + PIN_TEXT_MAX) +
+	    sizeof " auth=none ca-file= ca-dir= cert= key= tfo=on 0rtt=on tls-min=1.3 "
+		   "weight=1000" +
+	    4 * CONF_PATH_MAX + CONF_ADDRESSES_MAX * (6 + ADDRESS_TEXT_MAX) <=
+	UPSTREAM_TEXT_MAX,
+    "every upstream has a text");
 
 __attribute__((format(printf, 2, 3))) static void append(char *out, const char *format,
 							 ...)
@@ -58,6 +59,8 @@ static void append_parameters(char *out, const struct upstream_conf *u)
 		append(out, " key=%s", u->key_file);
 	if (u->fast_open)
 		append(out, " tfo=on");
+	if (u->early_data)
+		append(out, " 0rtt=on");
 	if (u->tls13_only)
 		append(out, " tls-min=1.3");
 	if (u->weight != 1)

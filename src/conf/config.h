@@ -36,6 +36,7 @@ struct upstream_conf {
 	char key_file[CONF_PATH_MAX];  /* "": the key is in cert_file */
 	bool tls13_only;
 	bool fast_open;
+	bool early_data;
 	unsigned weight; /* from 1 */
 	unsigned pin_count;
 	uint8_t pins[TLS_PINS_MAX][TLS_PIN_LEN];

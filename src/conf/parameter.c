@@ -28,12 +28,13 @@ enum key {
 	KEY_CERT,
 	KEY_KEY,
 	KEY_TFO,
+	KEY_0RTT,
 	KEY_N
 };
 
 static const char *const keys[KEY_N] = {"pin",	  "auth",    "ca-file", "ca",
 					"ca-dir", "tls-min", "addr",	"weight",
-					"cert",	  "key",     "tfo"};
+					"cert",	  "key",     "tfo",	"0rtt"};
 
 static int read_pin(struct upstream_conf *u, struct span value, struct fault *f)
 {
@@ -167,6 +168,8 @@ static struct span *given_field(struct parameters *given, enum key key)
 		return &given->key;
 	case KEY_TFO:
 		return &given->tfo;
+	case KEY_0RTT:
+		return &given->early;
 	case KEY_PIN:
 	case KEY_N:
 		break;
@@ -199,6 +202,8 @@ static int read_value(struct upstream_conf *u, struct parameters *given, enum ke
 		return parameter_read_path(u->key_file, value, f);
 	case KEY_TFO:
 		return read_switch(&u->fast_open, "tfo", value, f);
+	case KEY_0RTT:
+		return read_switch(&u->early_data, "0rtt", value, f);
 	case KEY_N:
 		break;
 	}
@@ -234,12 +239,13 @@ int parameter_check(const struct upstream_conf *u, const struct parameters *give
 		    struct span text, struct fault *f)
 {
 	struct span ca = given->ca_file.at ? given->ca_file : given->ca_dir;
-	struct span tls = given->pin.at	   ? given->pin
-			  : given->auth.at ? given->auth
-			  : ca.at	   ? ca
-			  : given->cert.at ? given->cert
-			  : given->key.at  ? given->key
-					   : given->tls_min;
+	struct span tls = given->pin.at	    ? given->pin
+			  : given->auth.at  ? given->auth
+			  : ca.at	    ? ca
+			  : given->cert.at  ? given->cert
+			  : given->key.at   ? given->key
+			  : given->early.at ? given->early
+					    : given->tls_min;
 
 	if (u->plain && tls.at)
 		return fault_set(f, tls.at, "%.*s= says nothing with plain://",

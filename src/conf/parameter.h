@@ -7,8 +7,8 @@
 
 /* Which parameters an upstream has. */
 struct parameters {
-	struct span auth, ca_file, ca_dir, tls_min, addr, weight, pin, cert, key,
-	    tfo; /* at NULL: not given */
+	struct span auth, ca_file, ca_dir, tls_min, addr, weight, pin, cert, key, tfo,
+	    early; /* at NULL: not given */
 	unsigned address_count;
 	struct address addresses[CONF_ADDRESSES_MAX - 1]; /* those of addr=, port 0 */
 };

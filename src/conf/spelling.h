@@ -21,7 +21,7 @@
  * then parameters, separated by blanks (or behind ? and between & as in a URL):
  *   pin=sha256/BASE64 (may repeat)  auth=name|pin|none  ca-file=PATH (or ca=) ca-dir=PATH
  *   tls-min=1.2|1.3  addr=IP  weight=1 to 1000
- *   cert=PATH key=PATH (our own certificate)  tfo=on|off
+ *   cert=PATH key=PATH (our own certificate)  tfo=on|off  0rtt=on|off
  *
  * Pins come on top of the name unless auth=pin says that they stand alone. A name that is
  * the upstream's own IP address is the same as none. The stricter of this tls-min and the

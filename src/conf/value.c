@@ -107,9 +107,10 @@ static int read_size(struct config *c, const struct option *o, const char *text,
 {
 	struct span rest = span_of(text);
 	uint64_t value = 0;
-	bool good = read_digits(&value, &rest);
+	bool off = span_is(rest, "off");
+	bool good = off || read_digits(&value, &rest);
 
-	if (good && rest.len > 0) {
+	if (good && !off && rest.len > 0) {
 		unsigned shift = size_shift(rest);
 
 		good = shift > 0 && value <= UINT64_MAX >> shift;
@@ -169,6 +170,10 @@ static int read_time(struct config *c, const struct option *o, const char *text,
 	char min[TIME_TEXT_MAX], max[TIME_TEXT_MAX];
 	uint64_t value;
 
+	if (o->min == 0 && span_is(rest, "off")) {
+		*(uint64_t *)option_field(c, o) = 0;
+		return 0;
+	}
 	if (!read_digits(&value, &rest))
 		return fault_set(f, text, "'%.60s' is no time: write 500ms, 5s or 1m",
 				 text);

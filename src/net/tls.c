@@ -156,6 +156,40 @@ enum tls_status tls_handshake(struct tls_conn *t)
 	return TLS_OK;
 }
 
+/* OpenSSL ends a connection whose early data does not fit what its session was made for. */
+static bool is_same_server(const SSL *ssl, const SSL_SESSION *s)
+{
+	const char *then = SSL_SESSION_get0_hostname(s);
+	const char *now = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+	/* who does not care for names has none written down */
+	return !then || (now && strcmp(then, now) == 0);
+}
+
+size_t tls_early_room(const struct tls_conn *t)
+{
+	const SSL_SESSION *s = SSL_get0_session(t->ssl);
+
+	if (!s || !is_same_server(t->ssl, s))
+		return 0;
+	return SSL_SESSION_get_max_early_data(s);
+}
+
+enum tls_status tls_write_early(struct tls_conn *t, const uint8_t *data, size_t len)
+{
+	size_t n;
+	int r;
+
+	prepare();
+	r = SSL_write_early_data(t->ssl, data, len, &n);
+	return r == 1 ? TLS_OK : status_of(t, r, errno);
+}
+
+bool tls_early_accepted(const struct tls_conn *t)
+{
+	return SSL_get_early_data_status(t->ssl) == SSL_EARLY_DATA_ACCEPTED;
+}
+
 enum tls_status tls_read(struct tls_conn *t, uint8_t *out, size_t cap, size_t *n)
 {
 	int r;

@@ -91,6 +91,19 @@ void tls_conn_free(struct tls_conn *t);
 enum tls_status tls_handshake(struct tls_conn *t);
 
 /*
+ * Octets that may be sent before the handshake, as early data (RFC 8446 2.3): they are encrypted for
+ * whom the resumed session was authenticated with, but who has copied them may send them again. 0:
+ * none, as without a TLS 1.3 ticket that allows it.
+ */
+size_t tls_early_room(const struct tls_conn *t);
+
+/* Sends LEN octets of that many, all at once, before the first tls_handshake(). After
+ * TLS_WANT_WRITE, offer the same again. They are lost if the upstream does not want them:
+ * tls_early_accepted() tells after the handshake. */
+enum tls_status tls_write_early(struct tls_conn *t, const uint8_t *data, size_t len);
+bool tls_early_accepted(const struct tls_conn *t);
+
+/*
  * Decrypted octets into OUT, *N of them; one call is one record at most, so call until
  * TLS_WANT_READ, or until nothing is pending.
  */

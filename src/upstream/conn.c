@@ -122,7 +122,7 @@ void conn_dial(struct conn *c)
 		conn_drop(c, dial_reason(error), strerror(-error));
 }
 
-static void handshake(struct conn *c)
+void conn_shake_hands(struct conn *c)
 {
 	struct upstream_metrics *m = c->context->metrics;
 	char detail[TLS_DETAIL_MAX];
@@ -150,6 +150,8 @@ static void handshake(struct conn *c)
 	metric_set(&m->cert_not_after, (uint64_t)tls_conn_cert_not_after(c->tls));
 	histogram_add(&m->handshake_duration[resumed], now(c) - c->connected_us);
 	timer_at(c, now(c)); /* it is idle, or will have a query by then */
+	if (c->early_len)
+		conn_settle_early(c);
 	c->context->events->ready(c);
 }
 
@@ -177,7 +179,14 @@ static void on_dialled(void *arg, int fd, const struct address *address)
 	c->connected_us = now(c);
 	histogram_add(&c->context->metrics->connect_duration,
 		      c->connected_us - c->dialled_us);
-	handshake(c);
+	if (c->context->early_data && !c->is_careful)
+		c->early_room = tls_early_room(c->tls);
+	if (!c->early_room) {
+		conn_shake_hands(c);
+		return;
+	}
+	c->context->events->early(c);
+	conn_make_dirty(c); /* the handshake begins at the end of the round */
 }
 
 static void on_ready(void *arg, unsigned ready)
@@ -186,7 +195,10 @@ static void on_ready(void *arg, unsigned ready)
 
 	switch (c->state) {
 	case CONN_HANDSHAKING:
-		handshake(c);
+		if (c->early_room)
+			conn_flush(c);
+		else
+			conn_shake_hands(c);
 		return;
 	case CONN_READY:
 	case CONN_DRAINING:
@@ -239,8 +251,11 @@ static uint64_t next_look(const struct conn *c)
 
 void conn_watch_time(struct conn *c)
 {
-	uint64_t due = next_look(c);
+	uint64_t due;
 
+	if (c->state < CONN_READY)
+		return; /* the handshake has a time of its own */
+	due = next_look(c);
 	if (!timer_running(&c->timer) || due < c->timer.due)
 		timer_at(c, due);
 }
@@ -351,11 +366,28 @@ bool conn_looks_forgetful(const struct conn *c)
 	return true;
 }
 
+/* What went as early data is not waited for any longer: another upstream may do better. */
+static void give_up_early(struct conn *c)
+{
+	struct sent *s;
+
+	while ((s = ids_oldest(c->ids))) {
+		uint64_t flight = s->flight;
+
+		count_lost_hedge(c, s);
+		ids_abandon(c->ids, s);
+		metric_dec(&c->context->metrics->inflight);
+		metric_inc(&c->context->metrics->requests[REASON_TLS_TIMEOUT]);
+		c->context->events->lost(c, flight, REASON_TLS_TIMEOUT);
+	}
+}
+
 static void look_at_dial(struct conn *c)
 {
 	if (now(c) < c->dialled_us + DIAL_MAX_US) {
 		timer_at(c, c->dialled_us + DIAL_MAX_US);
 		c->is_slow = true;
+		give_up_early(c);
 		c->context->events->slow(c);
 		return;
 	}

@@ -23,7 +23,9 @@
  *                                          CLOSED
  *
  * Only a READY connection takes queries: no octet of one exists in TLS, or in a buffer of
- * ours, before the peer has been authenticated. A DRAINING one still delivers answers.
+ * ours, before the peer has been authenticated. With 0rtt=on a HANDSHAKING one takes some, in its
+ * first round, if it has a ticket of a peer that was: they go as early data, and again after the
+ * handshake where that was refused. A DRAINING one still delivers answers.
  */
 enum conn_state {
 	CONN_CONNECTING,
@@ -37,6 +39,8 @@ struct conn;
 
 /* What a connection tells its owner. None of these may free the connection. */
 struct conn_events {
+	/* It has a ticket, and takes queries in this round as early data. */
+	void (*early)(struct conn *c);
 	/* Authenticated. */
 	void (*ready)(struct conn *c);
 	/* There are frames to be flushed at the end of this round. */
@@ -78,6 +82,7 @@ struct conn_context {
 	struct upstream_metrics *metrics;
 	bool hedges;	     /* `late` is to be told */
 	bool fast_open;	     /* TCP Fast Open is tried */
+	bool early_data;     /* queries may be sent before the handshake (0rtt=on) */
 	uint64_t timeout_us; /* a query is not awaited for longer */
 };
 
@@ -102,6 +107,10 @@ struct conn {
 	struct timer more;  /* reading goes on in the next round */
 	struct ids *ids;
 	struct buf in, out;
+	size_t
+	    early_room; /* octets of `out` that may go as early data; 0: none any more */
+	size_t
+	    early_len; /* that went, and stay in `out` until it is known if they count */
 	unsigned unsent;      /* queries in `out` since the last write */
 	unsigned bad_answers; /* since the last good one */
 	unsigned limit;	      /* queries that it is to be given; 0: any number */
@@ -133,6 +142,10 @@ bool conn_is_used_up(const struct conn *c);
 
 /* True if it does, and nothing is held against it. */
 bool conn_is_good(const struct conn *c);
+
+/* True if Q may be sent on it now: who has copied early data can have it asked again, which does no
+ * harm for types of data (RFC 6895 3.1), and is not tried with others. */
+bool conn_takes(const struct conn *c, const struct query *q);
 
 /*
  * Queues Q for FLIGHT (0: a probe, whose answer nobody waits for). QUESTION is

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "dns/message.h"
+#include "dns/qtype.h"
 #include "net/frame.h"
 
 /* Octets of frames that wait to be written: IDS_MAX padded queries of the usual 128, and
@@ -13,6 +14,8 @@
 	(IDS_MAX * (FRAME_HEADER + QUERY_PAD_BLOCK) + FRAME_HEADER + QUERY_ENCODED_MAX)
 /* Kept when nothing waits, so that a usual round allocates nothing. */
 #define OUT_KEEP 16384
+/* Early data: what fits beside the ClientHello into the ten segments that may go first (RFC 6928). */
+#define EARLY_MAX 8192
 
 /* One TLS record's worth is read at a time; an incomplete frame may wait before it. */
 #define READ_CHUNK 16384
@@ -48,11 +51,27 @@ bool conn_is_used_up(const struct conn *c)
 	return c->limit && c->queries >= c->limit;
 }
 
+/* Octets that may wait in `out`. */
+static size_t out_max(const struct conn *c)
+{
+	if (c->state == CONN_READY)
+		return OUT_MAX;
+	if (c->state != CONN_HANDSHAKING || c->early_len)
+		return 0;
+	return c->early_room < EARLY_MAX ? c->early_room : EARLY_MAX;
+}
+
 bool conn_has_room(const struct conn *c)
 {
-	return c->state == CONN_READY && !c->failed_write && !conn_is_used_up(c) &&
-	       ids_taken_count(c->ids) < IDS_MAX &&
-	       buf_len(&c->out) <= OUT_MAX - (FRAME_HEADER + QUERY_ENCODED_MAX);
+	return buf_len(&c->out) + FRAME_HEADER + QUERY_ENCODED_MAX <= out_max(c) &&
+	       !c->failed_write && !conn_is_used_up(c) &&
+	       ids_taken_count(c->ids) < IDS_MAX;
+}
+
+bool conn_takes(const struct conn *c, const struct query *q)
+{
+	return conn_has_room(c) &&
+	       (c->state == CONN_READY || !type_is_meta(q->question.type));
 }
 
 bool conn_is_good(const struct conn *c)
@@ -68,7 +87,7 @@ int conn_send(struct conn *c, const struct query *q, uint64_t flight, uint64_t q
 	size_t n;
 	int id;
 
-	if (!conn_has_room(c))
+	if (!conn_takes(c, q))
 		return -ENOSPC;
 	frame = buf_reserve(&c->out, FRAME_HEADER + QUERY_ENCODED_MAX, OUT_MAX);
 	if (!frame)
@@ -125,12 +144,53 @@ static enum reason failure_of(const struct conn *c, char detail[TLS_DETAIL_MAX])
 	return why == REASON_TLS_PROTOCOL ? REASON_BAD_FRAME : why;
 }
 
+/* Begins the handshake, with what is queued in front of it. */
+static void flush_early(struct conn *c)
+{
+	enum tls_status status = TLS_OK;
+	char detail[TLS_DETAIL_MAX];
+
+	c->early_len = buf_len(&c->out);
+	if (c->early_len)
+		status = tls_write_early(c->tls, buf_head(&c->out), c->early_len);
+	if (status == TLS_WANT_WRITE || status == TLS_WANT_READ)
+		return; /* once more when the socket is ready */
+	if (status == TLS_OK) {
+		c->early_room = 0;
+		conn_shake_hands(c);
+	} else {
+		conn_drop(c, tls_conn_failure(c->tls, detail), detail);
+	}
+}
+
+void conn_settle_early(struct conn *c)
+{
+	uint64_t now = loop_now(c->context->loop);
+	bool accepted = tls_early_accepted(c->tls);
+
+	metric_add(&c->context->metrics->early[accepted], c->unsent);
+	if (accepted || !ids_awaited_count(c->ids)) {
+		metric_inc(&c->context->metrics->writes);
+		metric_add(&c->context->metrics->written, c->unsent);
+		c->unsent = 0;
+		buf_consume(&c->out, c->early_len);
+		return;
+	}
+	for (struct sent *s = ids_oldest(c->ids); s; s = ids_next(c->ids, s))
+		s->sent_us = now;
+	conn_make_dirty(c);
+}
+
 void conn_flush(struct conn *c)
 {
 	char detail[TLS_DETAIL_MAX];
 	enum reason why;
 
 	c->is_dirty = false;
+	if (c->state == CONN_HANDSHAKING && c->early_room) {
+		flush_early(c);
+		return;
+	}
 	if (c->state != CONN_READY && c->state != CONN_DRAINING)
 		return;
 	while (buf_len(&c->out) && !c->failed_write) {

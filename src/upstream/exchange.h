@@ -7,6 +7,12 @@
 /* The socket of a READY or DRAINING connection is ready. */
 void conn_exchange(struct conn *c, unsigned ready);
 
+/* Goes on with the handshake. */
+void conn_shake_hands(struct conn *c);
+
+/* READY, with early data sent: if that was refused it is sent again. */
+void conn_settle_early(struct conn *c);
+
 /* Has it flushed at the end of the round. */
 void conn_make_dirty(struct conn *c);
 

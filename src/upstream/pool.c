@@ -101,6 +101,7 @@ static int init_upstream(struct pool *p, unsigned i)
 		    .metrics = &o->metrics->upstream[i],
 		    .hedges = can_hedge(o, i),
 		    .fast_open = from->fast_open,
+		    .early_data = from->early_data,
 		    .timeout_us = o->timeout_us,
 		},
 	};

@@ -39,6 +39,7 @@ struct pool_upstream {
 	unsigned weight;	     /* from 1; for POLICY_WEIGHTED */
 	struct notes *notes;	     /* shared by all workers */
 	bool fast_open;		     /* TCP Fast Open is tried */
+	bool early_data;	     /* queries may be sent before the handshake */
 };
 
 /* Upstreams that serve the same names, in order of preference. */

@@ -92,6 +92,11 @@ static void look_at_idle(struct conn *c)
 	conn_look_soon(c);
 }
 
+static void on_early(struct conn *c)
+{
+	pool_of(c)->changed = true;
+}
+
 static void on_ready(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
@@ -250,6 +255,7 @@ const struct plain_events pool_plain_events = {.answer = on_plain_answer,
 					       .lost = on_plain_lost};
 
 const struct conn_events pool_conn_events = {
+    .early = on_early,
     .ready = on_ready,
     .dirty = on_dirty,
     .answer = on_answer,

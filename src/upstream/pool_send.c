@@ -76,6 +76,8 @@ enum pool_verdict pool_send(struct pool *p, const struct pool_ask *a, uint64_t u
 		return POOL_WAIT;
 	if (!to.upstream)
 		return wait_or_fail(p, g, until_us, why, text);
+	if (to.conn && !conn_takes(to.conn, a->query))
+		return POOL_WAIT; /* until the handshake has ended */
 	if (!send_to(to, a, false)) {
 		*why = REASON_OVERLOAD;
 		*text = "overload: no memory, or no socket, for one more query";

@@ -25,6 +25,10 @@
 /* A server that closes what nobody has used yet is not dialled more often than this. */
 #define WARM_GAP_US 1000000
 
+/* An upstream that ends a connection with early data instead of refusing that is sent none for so
+ * long. */
+#define NO_EARLY_US 600000000
+
 static uint64_t now(const struct upstream *u)
 {
 	return loop_now(u->context.loop);
@@ -40,6 +44,7 @@ void upstream_init(struct upstream *u, const struct upstream_options *o)
 			       .idle_us = o->idle_us,
 			       .keep_warm_us = o->keep_warm_us,
 			       .plain = o->plain,
+			       .early_data = o->context.early_data,
 			       .context = o->context};
 	u->context.owner = u;
 	u->context.health = &u->health;
@@ -123,6 +128,7 @@ struct conn *upstream_open(struct upstream *u)
 
 	if (u->plain || !may_open(u, dialling))
 		return dialling ? upstream_find(u, is_dialling) : NULL;
+	u->context.early_data = u->early_data && now(u) >= u->no_early_until_us;
 	c = conn_new(&u->context);
 	if (!c)
 		return NULL;
@@ -321,8 +327,18 @@ static void keep_warm(void *arg)
 	}
 }
 
+/* Its end may be the answer to early data. */
+static bool is_early_end(const struct conn *c, enum reason why)
+{
+	return c->early_len && !c->heard_us &&
+	       (why == REASON_CLOSED_BUSY || why == REASON_RESET ||
+		why == REASON_TLS_ALERT || why == REASON_TLS_PROTOCOL);
+}
+
 void upstream_ended(struct upstream *u, const struct conn *c, enum reason why)
 {
+	if (is_early_end(c, why))
+		u->no_early_until_us = now(u) + NO_EARLY_US;
 	learn(u, c, why);
 	spread_limit(u);
 	metric_set(&u->context.metrics->learnt_idle, u->habits.idle_us);

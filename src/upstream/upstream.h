@@ -38,14 +38,16 @@ struct upstream {
 	struct notes *notes;
 	unsigned weight;
 	uint64_t identity, idle_us, keep_warm_us;
+	bool early_data;
 	struct plain *plain;	    /* owned */
 	unsigned addresses_version; /* those that were seen last */
 	struct conn_context context;
 	struct health health;
 	struct habits habits;
-	struct list conns;	/* in the order they were opened */
-	bool has_suspect;	/* a connection is suspect, or was just now */
-	uint64_t used_us;	/* the last query, or the start */
+	struct list conns; /* in the order they were opened */
+	bool has_suspect;  /* a connection is suspect, or was just now */
+	uint64_t used_us;  /* the last query, or the start */
+	uint64_t no_early_until_us;
 	uint64_t full_until_us; /* no spare is tried until then */
 	uint64_t recent_us;	/* since then `recent` queries were sent */
 	unsigned recent;

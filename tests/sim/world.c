@@ -49,6 +49,7 @@ struct connection {
 struct tls_conn {
 	unsigned number;
 	bool ready;
+	bool early; /* its early data was accepted */
 	enum reason failure;
 };
 
@@ -229,6 +230,17 @@ enum tls_status tls_handshake(struct tls_conn *t)
 	return TLS_OK;
 }
 
+size_t tls_early_room(const struct tls_conn *t)
+{
+	return world->servers[connection(t->number)->server].early;
+}
+
+bool tls_early_accepted(const struct tls_conn *t)
+{
+	assert(t->ready);
+	return t->early;
+}
+
 enum tls_status tls_read(struct tls_conn *t, uint8_t *out, size_t cap, size_t *n)
 {
 	struct connection *c = connection(t->number);
@@ -277,10 +289,38 @@ static void receive(unsigned number, const uint8_t *message, size_t len)
 		world_answer(q);
 }
 
-enum tls_status tls_write(struct tls_conn *t, const uint8_t *data, size_t len, size_t *n)
+/* Frames, written whole. */
+static void receive_all(struct tls_conn *t, const uint8_t *data, size_t len)
 {
 	struct connection *c = connection(t->number);
 	size_t pos = 0;
+
+	while (len - pos >= 2) {
+		size_t m = (size_t)data[pos] << 8 | data[pos + 1];
+
+		assert(len - pos - 2 >= m);
+		if (!c->ended)
+			receive(t->number, data + pos + 2, m);
+		pos += 2 + m;
+	}
+	assert(pos == len);
+}
+
+enum tls_status tls_write_early(struct tls_conn *t, const uint8_t *data, size_t len)
+{
+	struct server *s = &world->servers[connection(t->number)->server];
+
+	assert(!t->ready && !t->early && len <= s->early);
+	s->early_writes++;
+	t->early = !s->refuses_early && s->shake != SHAKE_FAILS;
+	if (t->early)
+		receive_all(t, data, len);
+	return TLS_OK;
+}
+
+enum tls_status tls_write(struct tls_conn *t, const uint8_t *data, size_t len, size_t *n)
+{
+	struct connection *c = connection(t->number);
 
 	assert(t->ready); /* not one octet before the peer is authenticated */
 	if (c->reset) {
@@ -289,14 +329,7 @@ enum tls_status tls_write(struct tls_conn *t, const uint8_t *data, size_t len, s
 	}
 	if (c->blocked)
 		return TLS_WANT_WRITE;
-	while (len - pos >= 2) {
-		size_t m = (size_t)data[pos] << 8 | data[pos + 1];
-
-		assert(len - pos - 2 >= m); /* frames are written whole */
-		if (!c->ended)
-			receive(t->number, data + pos + 2, m);
-		pos += 2 + m;
-	}
+	receive_all(t, data, len);
 	world->servers[c->server].writes++;
 	*n = len;
 	return TLS_OK;
@@ -784,6 +817,7 @@ void world_make(const struct world_plan *plan)
 		pool.upstreams[i].notes = &world->notes[i];
 		notes_init(&world->notes[i]);
 		pool.upstreams[i].weight = 1;
+		pool.upstreams[i].early_data = plan->early_data;
 		all.upstream[i] = (uint8_t)i;
 	}
 	if (proxy_new(&world->proxy, &proxy) < 0)

@@ -27,7 +27,10 @@ struct server {
 	enum dial_mode dial;
 	enum shake_mode shake;
 	enum reason shake_failure;
-	bool mute; /* queries are kept, not answered at once */
+	bool mute;    /* queries are kept, not answered at once */
+	size_t early; /* octets of early data that its tickets allow */
+	bool refuses_early;
+	unsigned early_writes; /* early data received so far, refused or not */
 	uint64_t
 	    rtt_us; /* an answer comes so long after its query; 0: in the next round */
 	unsigned dials;	  /* connection attempts so far */
@@ -66,6 +69,7 @@ struct world_plan {
 	enum hedge hedge;
 	uint64_t keep_warm_us;
 	bool cached;
+	bool early_data;
 };
 
 void world_make(const struct world_plan *plan);

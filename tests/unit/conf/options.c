@@ -320,6 +320,8 @@ static void test_times(void **state)
 	assert_int_equal(READ("--drain-timeout=0"), 0);
 	assert_int_equal(config.drain_us, 0);
 	check_printed("drain-timeout            0s\n");
+	assert_int_equal(READ("--keep-warm=off"), 0);
+	assert_int_equal(config.keep_warm_us, 0);
 	check_error(READ("--query-timeout=99ms"),
 		    "--query-timeout: '99ms' is not from 100ms to 1m");
 	check_error(READ("--query-timeout=500"),
@@ -331,6 +333,8 @@ static void test_times(void **state)
 		    "--query-timeout: '213503983d' is not from 100ms to 1m");
 	check_error(READ("--query-timeout=1234567890123"),
 		    "--query-timeout: '1234567890123' is no time: write 500ms, 5s or 1m");
+	check_error(READ("--query-timeout=off"),
+		    "--query-timeout: 'off' is no time: write 500ms, 5s or 1m");
 	check_error(READ("--query-timeout=1.5s"),
 		    "--query-timeout: '.5s' is no unit: write ms, s, m, h or d");
 	check_error(READ("--query-timeout=-1s"),

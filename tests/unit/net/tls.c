@@ -146,6 +146,8 @@ static void link_open(struct link *l, struct tls_peer *peer, struct server *serv
 static void link_shut(struct link *l)
 {
 	tls_conn_free(l->conn);
+	if (l->ssl) /* else its session would be forgotten */
+		SSL_set_shutdown(l->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(l->ssl);
 	close(l->client_fd);
 	if (l->server_fd >= 0)
@@ -1225,6 +1227,128 @@ static void test_tickets_are_bounded(void **state)
 	pki_free(&leaf);
 }
 
+/* ---- early data ---- */
+
+/* As shake(), with a server that reads early data. Returns what it read. */
+static const char *shake_early(struct link *l)
+{
+	static char got[64];
+	enum tls_status s = TLS_WANT_READ;
+	size_t len = 0, n;
+	bool early_done = false, server_done = false;
+
+	for (unsigned i = 0; i < TURNS_MAX && (client_waits(s) || !server_done); i++) {
+		if (client_waits(s))
+			s = tls_handshake(l->conn);
+		ERR_clear_error();
+		if (!early_done) {
+			int r = SSL_read_early_data(l->ssl, got + len,
+						    sizeof got - len - 1, &n);
+
+			early_done = r == SSL_READ_EARLY_DATA_FINISH;
+			len += r == SSL_READ_EARLY_DATA_SUCCESS ? n : 0;
+		} else if (!server_done) {
+			server_done = SSL_accept(l->ssl) == 1;
+		}
+		ERR_clear_error();
+		if (client_waits(s))
+			wait_either(l);
+	}
+	assert_int_equal(s, TLS_OK);
+	got[len] = '\0';
+	return got;
+}
+
+#define EARLY_ROOM 1000
+
+static void open_early(struct server *server, const struct server_spec *spec)
+{
+	server_open(server, spec);
+	assert_int_equal(SSL_CTX_set_max_early_data(server->ctx, EARLY_ROOM), 1);
+}
+
+static void test_early_data(void **state)
+{
+	struct identity leaf = good_leaf();
+	struct server_spec spec = {.leaf = &leaf};
+	struct tls_trust trust = usual();
+	struct tls_peer *p = peer_of(&trust);
+	struct server server;
+	struct link l;
+
+	(void)state;
+	open_early(&server, &spec);
+	link_open(&l, p, &server);
+	assert_int_equal(tls_early_room(l.conn), 0); /* it has no ticket */
+	link_shut(&l);
+	assert_false(visit(p, &server, true));
+	link_open(&l, p, &server);
+	assert_int_equal(tls_early_room(l.conn), EARLY_ROOM);
+	assert_int_equal(tls_write_early(l.conn, (const uint8_t *)"question", 8), TLS_OK);
+	assert_string_equal(shake_early(&l), "question");
+	assert_true(tls_early_accepted(l.conn));
+	assert_true(tls_conn_resumed(l.conn));
+	exchange(&l);
+	link_shut(&l);
+	/* a ticket that allows it need not be used so */
+	assert_true(visit(p, &server, true));
+	server_shut(&server);
+	tls_peer_free(p);
+	pki_free(&leaf);
+}
+
+/* A server that does not know the ticket any more reads nothing of it. */
+static void test_early_data_refused(void **state)
+{
+	struct identity leaf = good_leaf();
+	struct server_spec spec = {.leaf = &leaf};
+	struct tls_trust trust = usual();
+	struct tls_peer *p = peer_of(&trust);
+	struct server server, restarted;
+	struct link l;
+	size_t n;
+
+	(void)state;
+	open_early(&server, &spec);
+	open_early(&restarted, &spec);
+	assert_false(visit(p, &server, true));
+	link_open(&l, p, &restarted);
+	assert_int_equal(tls_early_room(l.conn), EARLY_ROOM);
+	assert_int_equal(tls_write_early(l.conn, (const uint8_t *)"question", 8), TLS_OK);
+	assert_string_equal(shake_early(&l), "");
+	assert_false(tls_early_accepted(l.conn));
+	assert_false(tls_conn_resumed(l.conn));
+	assert_int_equal(tls_write(l.conn, (const uint8_t *)"question", 8, &n), TLS_OK);
+	exchange(&l);
+	link_shut(&l);
+	server_shut(&server);
+	server_shut(&restarted);
+	tls_peer_free(p);
+	pki_free(&leaf);
+}
+
+static void test_no_early_data_under_another_name(void **state)
+{
+	struct identity leaf = good_leaf();
+	struct server_spec spec = {.leaf = &leaf};
+	struct tls_trust trust = usual();
+	struct tls_peer *p = peer_of(&trust);
+	struct server server;
+	struct link l;
+
+	(void)state;
+	open_early(&server, &spec);
+	assert_false(visit(p, &server, true));
+	tls_peer_set_sni(p, "another.test");
+	link_open(&l, p, &server);
+	assert_int_equal(tls_early_room(l.conn), 0);
+	assert_int_equal(shake(&l), TLS_OK);
+	link_shut(&l);
+	server_shut(&server);
+	tls_peer_free(p);
+	pki_free(&leaf);
+}
+
 /* Sessions are not used for another trust, even with the same server. */
 static void test_sessions_stay_with_their_peer(void **state)
 {
@@ -1463,6 +1587,9 @@ int main(void)
 	    cmocka_unit_test(test_tls12_sessions),
 	    cmocka_unit_test(test_spoilt_session),
 	    cmocka_unit_test(test_tickets_are_bounded),
+	    cmocka_unit_test(test_early_data),
+	    cmocka_unit_test(test_early_data_refused),
+	    cmocka_unit_test(test_no_early_data_under_another_name),
 	    cmocka_unit_test(test_sessions_stay_with_their_peer),
 	    cmocka_unit_test(test_session_unknown_to_the_server),
 	    cmocka_unit_test(test_ca_file),
