@@ -465,10 +465,13 @@ def live_idle(gate, up, seconds, pauses):
         reaper.join()
 
 
-def test_a_query_after_an_idle_close_finds_a_connection(served):
-    """The upstream closes after 1 s; each pause is longer. Dials happen in the pauses."""
+@pytest.mark.parametrize("idle", [1.0, pytest.param(2.0, marks=pytest.mark.slow),
+                                  pytest.param(8.0, marks=pytest.mark.slow),
+                                  pytest.param(11.0, marks=pytest.mark.slow)])
+def test_a_query_after_an_idle_close_finds_a_connection(served, idle):
+    """Each pause is longer than the upstream waits. Dials happen in the pauses."""
     up, gate = served(http=True)
-    live_idle(gate, up, 1.0, [0, 2.5, 2.5, 3.3, 2.7])
+    live_idle(gate, up, idle, [0, idle + 1.5, idle + 1.5, idle + 2.3, idle + 1.7])
     for conn in up.connections:
         if conn.queries:  # it was ready before it was used
             assert conn.queries[0].time - conn.ready_at > 0.005 or conn is up.connections[0]
