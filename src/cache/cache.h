@@ -60,7 +60,7 @@ struct cache_key {
 bool cache_get(struct cache *c, const struct cache_key *key, struct cache_meta *m,
 	       uint8_t *body, unsigned *heat);
 
-/* Fetches what cache_get() will touch first; for the keys of a whole batch. */
+/* Has the CPU fetch what cache_get() will touch first. */
 void cache_prefetch(const struct cache *c, uint64_t hash);
 
 /* Says whether a record may take the place of the one with the same key. */

@@ -454,6 +454,7 @@ static void answer(struct proxy *p, const struct client *c, const struct query *
 	struct asked a;
 
 	begin_asked(p, &a, q);
+	recall_expect(p->recall, &a);
 	if (!route(p, c, q, &a))
 		return;
 	found = recall_find(p->recall, &a, &q->question, now_s(p), &r);

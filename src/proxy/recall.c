@@ -104,6 +104,12 @@ static bool unpack_stale(struct recall *m, const struct cache_meta *meta,
 	return true;
 }
 
+void recall_expect(const struct recall *m, const struct asked *a)
+{
+	if (m->options.cache)
+		cache_prefetch(m->options.cache, cache_hash(a->question, a->bits));
+}
+
 enum recalled recall_find(struct recall *m, const struct asked *a,
 			  const struct question *q, uint32_t now, struct response *r)
 {

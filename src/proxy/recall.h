@@ -47,6 +47,9 @@ enum recalled {
 	RECALL_STALE_NOW, /* there is, and it could not be renewed just now: R is it */
 };
 
+/* recall_find() will follow soon: what it touches first is fetched meanwhile. */
+void recall_expect(const struct recall *m, const struct asked *a);
+
 /* Looks Q up. R is set on FRESH, DUE and STALE_NOW; it is good until the next call of this room. */
 enum recalled recall_find(struct recall *m, const struct asked *a,
 			  const struct question *q, uint32_t now, struct response *r);
