@@ -187,7 +187,7 @@ static void use_up(struct upstream *u, struct conn *c)
 
 static void used_with_habits(struct upstream *u, struct conn *c)
 {
-	if (conn_is_used_up(c))
+	if (c->state == CONN_READY && conn_is_used_up(c))
 		use_up(u, c);
 	if (!upstream_spare(u, c) && !upstream_find(u, is_dialling))
 		(void)upstream_open(u);

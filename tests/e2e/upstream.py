@@ -45,6 +45,7 @@ class Connection:
         self.raw = bytearray()        # everything that the client sent, as it was on the wire
         self.queries = []
         self.ready = False            # the handshake has ended
+        self.doomed = None            # how it is ended as soon as it is ready
         self.ended = False            # the client has closed, or we have
         self.clean_end = False        # ... with close_notify
         self.opened_at = time.monotonic()
@@ -171,7 +172,10 @@ class Connection:
         try:
             self.upstream.on_accept(self)
             self._handshake()
-            self.ready, self.ready_at = True, time.monotonic()
+            with self.lock:
+                self.ready, self.ready_at = True, time.monotonic()
+                if self.doomed:
+                    self.doomed(self)
             self.upstream.on_ready(self)
             while self._read():
                 self._take_queries()
@@ -366,6 +370,7 @@ class Upstream:
         self.connections, self.failures = [], []
         self.stopping, self.clock = threading.Event(), Clock()
         self._arrival = threading.Condition()
+        self._arriving = threading.Lock()  # of a connection: its context is its list's
         self.count = 0
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
@@ -387,8 +392,9 @@ class Upstream:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            conn = Connection(self, sock)
-            self.connections.append(conn)
+            with self._arriving:
+                conn = Connection(self, sock)
+                self.connections.append(conn)
             threading.Thread(target=conn.run, daemon=True).start()
 
     def received(self, q):
@@ -409,13 +415,19 @@ class Upstream:
         return [q.name.lower() for q in self.queries]
 
     def end_connections(self, how=Connection.close):
-        """Ends those that have shaken hands, as how: Connection.close or Connection.reset."""
-        for conn in list(self.connections):
-            if conn.ready and not conn.ended:
-                try:
-                    how(conn)
-                except (Gone, OSError):
-                    pass
+        """Ends all there are as how: Connection.close or Connection.reset. One that shakes
+        hands still is ended right after."""
+        with self._arriving:
+            there = list(self.connections)
+        for conn in there:
+            with conn.lock:
+                if not conn.ready:
+                    conn.doomed = how
+                elif not conn.ended:
+                    try:
+                        how(conn)
+                    except (Gone, OSError):
+                        pass
 
     def close(self):
         self.stopping.set()
@@ -425,7 +437,12 @@ class Upstream:
             pass
         self.listener.close()
         self.clock.stop()
-        self.end_connections(Connection.reset)
+        for conn in list(self.connections):
+            if not conn.ended:
+                try:
+                    conn.reset()
+                except (Gone, OSError):
+                    pass
 
     def __enter__(self):
         return self

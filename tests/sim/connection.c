@@ -350,31 +350,6 @@ static void random_closes_lose_nothing(void **state)
 
 /* ---- an upstream that hangs up after a number of queries ---- */
 
-/* Asks N names, five at a time; server 0 answers but closes each connection after LIMIT
- * answers, whatever is out. */
-static void serve_limited(unsigned n, unsigned limit)
-{
-	static unsigned answered[4096];
-
-	memset(answered, 0, sizeof answered);
-	for (unsigned i = 0; i < n; i += 5) {
-		ask_many(5);
-		for (unsigned turn = 0; turn < 20; turn++) {
-			struct received *q;
-
-			world_run(1 * WORLD_MS);
-			while ((q = world_received(0, 0))) {
-				unsigned c = q->connection;
-
-				world_answer(q);
-				if (++answered[c] == limit)
-					world_close(c);
-			}
-		}
-	}
-	world_run(100 * WORLD_MS);
-}
-
 static void a_limit_of_queries_is_learnt(void **state)
 {
 	uint64_t replays;

@@ -154,6 +154,31 @@ static void when_the_handshake_hangs_another_is_asked(void **state)
 	world_free();
 }
 
+static void a_limit_of_queries_holds_for_them_too(void **state)
+{
+	unsigned early_writes;
+	uint64_t replays;
+
+	(void)state;
+	make(1);
+	world_server(0)->mute = true;
+	serve_limited(60, 13);
+	replays = world_metrics()->replays;
+	world_run(20 * WORLD_S); /* all are closed */
+	early_writes = world_server(0)->early_writes;
+	ask_many(30);
+	for (unsigned turn = 0; turn < 20; turn++) {
+		world_run(1 * WORLD_MS);
+		while (world_received(0, 0))
+			world_answer(world_received(0, 0));
+	}
+	assert_true(world_server(0)->early_writes > early_writes);
+	for (unsigned i = 0; i < 90; i++)
+		assert_good(i);
+	assert_int_equal(world_metrics()->replays, replays);
+	world_free();
+}
+
 static void without_queries_nothing_goes(void **state)
 {
 	(void)state;
@@ -180,6 +205,7 @@ int main(void)
 	    cmocka_unit_test(types_that_are_no_data_wait),
 	    cmocka_unit_test(who_ends_the_connection_for_it_is_sent_none),
 	    cmocka_unit_test(when_the_handshake_hangs_another_is_asked),
+	    cmocka_unit_test(a_limit_of_queries_holds_for_them_too),
 	    cmocka_unit_test(without_queries_nothing_goes),
 	};
 
