@@ -124,6 +124,20 @@ static size_t pack(uint8_t *out, const struct response *r, const struct ttls *t)
 	return (size_t)(p - out) + records;
 }
 
+/* Somebody who means ill may let a name's pointer lead into a TTL: other TTLs, and it is no name any
+ * more. OUT is only scratch. */
+static bool stands_without_ttls(uint8_t *out, const struct response *r,
+				const struct ttls *t)
+{
+	struct response again;
+
+	memcpy(out, r->wire, r->body_end);
+	store16(out + 10, r->additionals);
+	for (unsigned i = 0; i < t->count; i++)
+		store32(out + r->question_end + t->at[i], UINT32_MAX);
+	return response_read(&again, out, r->body_end) == 0;
+}
+
 size_t answer_pack(uint8_t *out, const struct response *r, const struct answer_limits *l,
 		   struct answer_life *life)
 {
@@ -134,6 +148,8 @@ size_t answer_pack(uint8_t *out, const struct response *r, const struct answer_l
 	*life = (struct answer_life){0};
 	ttl_scan(r, &t);
 	if (t.too_many || records > ANSWER_MAX - ANSWER_OVERHEAD_MAX)
+		return 0;
+	if (!t.plain && !stands_without_ttls(out, r, &t))
 		return 0;
 	*life = judge(r, &t, l);
 	len = pack(out, r, &t);

@@ -35,7 +35,7 @@ struct answer_life {
  * Packs R into OUT (ANSWER_MAX octets): flags, records, EDEs, and where the TTLs are. TTLs are
  * brought into the limits, and those of a negative answer down to what the SOA allows, so that
  * what the first client sees is what a later one sees, but for age. Returns the length; 0: R
- * is too long.
+ * is too long, or would become another with its TTLs.
  *
  * Not to be kept: truncated answers, TTL 0, negative answers without a SOA, and those that
  * have another rcode, opcode of meaning, class than IN, or a meta-type (RFC 6895 3.1).

@@ -5,6 +5,9 @@
 #define DNS_HEADER_LEN 12
 #define DNS_MESSAGE_MAX 65535
 
+/* A compressed name that is the question's: the owner of most records. */
+#define POINTER_TO_QUESTION (0xc000u | DNS_HEADER_LEN)
+
 /* Header flags, the two octets behind the id as one number. */
 #define DNS_QR 0x8000u
 #define DNS_OPCODE(flags) (((flags) >> 11) & 15u)

@@ -6,9 +6,6 @@
 #include "dns/message.h"
 #include "dns/octets.h"
 
-/* A pointer to the question's name: the owner of most records. */
-#define POINTER_TO_QUESTION (0xc000u | DNS_HEADER_LEN)
-
 /*
  * The data of a type: octets of fixed length, character strings, names, octets of fixed
  * length; then the end, or anything. Types without names are not looked into (RFC 3597).

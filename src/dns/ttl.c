@@ -2,8 +2,10 @@
 #include "dns/ttl.h"
 
 #include "dns/message.h"
+#include "dns/octets.h"
 
 struct record {
+	bool plain; /* an address of the question's name */
 	uint16_t type;
 	size_t ttl_at; /* in the message */
 	uint32_t ttl;
@@ -14,8 +16,10 @@ static struct record record_next(struct cursor *c)
 {
 	struct record r;
 
+	r.plain = cursor_left(c) >= 2 && load16(c->data + c->pos) == POINTER_TO_QUESTION;
 	name_skip(c);
 	r.type = cursor_u16(c);
+	r.plain &= r.type == TYPE_A || r.type == TYPE_AAAA;
 	cursor_skip(c, 2);
 	r.ttl_at = c->pos;
 	r.ttl = ttl_read(cursor_u32(c));
@@ -46,6 +50,7 @@ void ttl_scan(const struct response *r, struct ttls *out)
 	unsigned count = additional + r->additionals;
 
 	out->too_many = count > TTLS_MAX;
+	out->plain = true;
 	out->answered = false;
 	out->least = out->negative = TTL_NONE;
 	out->count = 0;
@@ -56,6 +61,7 @@ void ttl_scan(const struct response *r, struct ttls *out)
 		if (c.bad)
 			break;
 		out->at[out->count++] = (uint16_t)(record.ttl_at - r->question_end);
+		out->plain &= record.plain;
 		out->least = least(out->least, record.ttl);
 		if (i < authority)
 			out->answered |= record.type == r->question.type ||

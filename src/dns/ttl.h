@@ -12,6 +12,7 @@
 
 struct ttls {
 	bool too_many;	/* more than TTLS_MAX; the rest is undefined */
+	bool plain;	/* addresses of the question's name only: no other name is read */
 	bool answered;	/* the answer section has a record of the type that was asked */
 	uint32_t least; /* of all records; TTL_NONE: there are none */
 	uint32_t negative; /* min(TTL, MINIMUM) of the SOA in the authority section (RFC

@@ -270,6 +270,31 @@ static void damaged_octets_are_noticed(void **state)
 			 -EBADMSG);
 }
 
+/* The second record is of the root, as long as the first octet of the first one's TTL is 0. */
+static void names_are_not_made_of_ttls(void **state)
+{
+	uint8_t owner[2] = {0xc0};
+	size_t ttl_at;
+
+	(void)state;
+	start(0, 2, 0, 0);
+	ttl_at = b.w.pos + 6;
+	assert_in_range(ttl_at, 12, 255);
+	owner[1] = (uint8_t)ttl_at;
+	add_a(300);
+	build_record(&b, owner, 2, TYPE_A, LITERAL("\300\0\2\2"));
+	assert_int_equal(response_read(&r, b.data, b.w.pos), 0);
+	assert_int_equal(answer_pack(packed(), &r, &usual, &life), 0);
+	assert_false(life.keep);
+
+	start(0, 2, 0, 0);
+	owner[1] = 12 + 4; /* the parent of the question's name */
+	add_a(300);
+	build_record(&b, owner, 2, TYPE_A, LITERAL("\300\0\2\2"));
+	pack(&usual);
+	assert_true(life.keep);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +308,7 @@ int main(void)
 	    cmocka_unit_test(stale_answers_say_thirty_seconds),
 	    cmocka_unit_test(ad_and_edes_are_kept_the_opt_is_not),
 	    cmocka_unit_test(damaged_octets_are_noticed),
+	    cmocka_unit_test(names_are_not_made_of_ttls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
