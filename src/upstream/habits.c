@@ -4,6 +4,13 @@
 /* Fewer are no rule: a server in trouble may close as soon, and at 8 a handshake is shared by few. */
 #define LIMIT_MIN 8
 
+/* Connections that end in so short a time end for one reason, which is not that each has had its
+ * queries: what is said here of a limit is learnt while one connection takes them all. */
+#define TOGETHER_US 50000
+
+/* Who cannot be reached so soon after it has hung up is restarting. */
+#define RESTART_US 1000000
+
 /* A proven limit is looked at again so often: it costs one connection that is idle for a moment. */
 #define TEST_US 60000000
 
@@ -20,13 +27,32 @@
 /* What was learnt is tried to be a quarter longer so often. */
 #define LONGER_US 600000000
 
+static bool hung_up_within(const struct habits *h, uint64_t us, uint64_t now_us)
+{
+	return h->hung_us && now_us < h->hung_us + us;
+}
+
 void habits_hung_up(struct habits *h, unsigned answers, uint64_t now_us)
 {
+	bool together = hung_up_within(h, TOGETHER_US, now_us);
+
 	h->spare_us = now_us + SPARE_US;
-	if (answers < LIMIT_MIN || answers == h->limit)
+	h->hung_us = now_us;
+	if (together)
+		habits_went_down(h, now_us);
+	if (together || answers < LIMIT_MIN || answers == h->limit)
 		return;
+	h->before = h->proven ? h->limit : 0;
 	h->limit = answers;
 	h->proven = false;
+}
+
+void habits_went_down(struct habits *h, uint64_t now_us)
+{
+	if (h->proven || !hung_up_within(h, RESTART_US, now_us))
+		return;
+	h->limit = h->before;
+	h->proven = h->before > 0;
 }
 
 void habits_limit_met(struct habits *h, uint64_t now_us)
@@ -38,6 +64,7 @@ void habits_limit_met(struct habits *h, uint64_t now_us)
 void habits_limit_passed(struct habits *h)
 {
 	h->limit = 0;
+	h->before = 0;
 	h->proven = false;
 }
 

@@ -12,7 +12,8 @@
  * have not answered must be asked again, after a dial and a handshake. So after one such end it is
  * supposed that there is a limit: connections are given no more queries than that, and for a while
  * a second one is kept ready. A connection that has had its queries is watched a moment longer: if
- * the upstream closes it, the limit is proven; if not, there is none.
+ * the upstream closes it, the limit is proven; if not, there is none. An end that was one of several
+ * at the same time, or after which the upstream could not be reached, was a restart: it tells nothing.
  *
  * All servers close a connection that has been idle for long. What two such ends agree on is taken
  * as the upstream's idle time.
@@ -20,6 +21,8 @@
 struct habits {
 	unsigned limit;	   /* queries that a connection takes; 0: not known */
 	bool proven;	   /* the upstream has closed where the limit says */
+	unsigned before;   /* the proven limit before that which is supposed; 0: none */
+	uint64_t hung_us;  /* when it last hung up; 0: never */
 	uint64_t test_us;  /* proven: from then on it is to be proven again */
 	uint64_t spare_us; /* a second connection is kept ready until then */
 	uint64_t idle_us;  /* it closes what has been idle for so long; 0: not known */
@@ -30,6 +33,9 @@ struct habits {
 /* The upstream has closed a connection after so many answers, with queries out or without a
  * pause before. */
 void habits_hung_up(struct habits *h, unsigned answers, uint64_t now_us);
+
+/* It could not be reached: if it has hung up just before, that was its own end, and no limit. */
+void habits_went_down(struct habits *h, uint64_t now_us);
 
 /* It has closed one that was given no more queries than the limit, and had answered them. */
 void habits_limit_met(struct habits *h, uint64_t now_us);

@@ -30,16 +30,16 @@ void notes_destroy(struct notes *n)
 
 bool notes_is_news(struct notes *n, enum reason why)
 {
-	int before = atomic_exchange(&n->logged, (int)why);
+	uint_least64_t bit = why == REASON_NONE ? 0 : UINT64_C(1) << why;
+	uint_least64_t before =
+	    bit ? atomic_fetch_or(&n->told, bit) : atomic_exchange(&n->told, 0);
 
-	if (before == (int)why)
-		return false;
-	if ((before == REASON_NONE) != (why == REASON_NONE)) {
+	if (!before != !bit) {
 		pthread_mutex_lock(&n->lock);
 		n->text.state_since = wall();
 		pthread_mutex_unlock(&n->lock);
 	}
-	return true;
+	return bit ? !(before & bit) : before;
 }
 
 bool notes_pin_is_news(struct notes *n, bool backup)

@@ -28,8 +28,9 @@ struct notes_text {
 /* Of one upstream, shared by all workers; thread safe. Written when a connection is made or fails,
  * so never for each query. */
 struct notes {
-	/* The failure (enum reason) that the log knows of: each change is logged once. */
-	atomic_int logged;
+	/* The failures (bits, by enum reason) that the log was told of since it was last up: however
+	 * long it is down, and whatever it is down for in turn, each is said once. */
+	atomic_uint_least64_t told;
 	atomic_bool backup_pin;	 /* the last certificate fitted a backup pin only */
 	atomic_llong warned_day; /* on which its end was warned of */
 	pthread_mutex_t lock;

@@ -174,7 +174,9 @@ static void on_silent(struct conn *c)
 	struct upstream *u = upstream_of(c);
 	struct pool *p = pool_of(c);
 
-	went_down(u, upstream_silent(u));
+	/* one that has just been opened beside it, or was at rest, tells by its own silence */
+	if (!upstream_spare(u, c))
+		went_down(u, upstream_silent(u));
 	give_up(c);
 	p->changed = true;
 }
@@ -186,7 +188,7 @@ static uint64_t on_idle(struct conn *c)
 
 static void on_passed(struct conn *c)
 {
-	habits_limit_passed(&upstream_of(c)->habits);
+	upstream_limit_passed(upstream_of(c));
 }
 
 /* A connection that ends has nothing to be flushed any more. */

@@ -307,9 +307,15 @@ static void spread_limit(struct upstream *u)
 	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
 		struct conn *c = list_entry(l, struct conn, node);
 
-		if (c->queries < u->habits.limit)
+		if (!u->habits.limit || c->queries < u->habits.limit)
 			c->limit = u->habits.limit;
 	}
+}
+
+void upstream_limit_passed(struct upstream *u)
+{
+	habits_limit_passed(&u->habits);
+	spread_limit(u);
 }
 
 static void keep_warm(void *arg)
@@ -447,6 +453,7 @@ bool upstream_failed(struct upstream *u, enum reason why, const char *detail)
 {
 	bool was_up = health_failed(&u->health, why, now(u), u->context.random);
 
+	habits_went_down(&u->habits, now(u));
 	say_down(u, detail);
 	return was_up;
 }

@@ -98,6 +98,9 @@ void upstream_full(struct upstream *u);
 /* C has ended, and why: what is learnt from it. If there was use for it, another is opened. */
 void upstream_ended(struct upstream *u, const struct conn *c, enum reason why);
 
+/* A connection that has had its queries was not closed for it. */
+void upstream_limit_passed(struct upstream *u);
+
 /* What has happened, for its health and the log. The first two return true if that ended
  * DOWN, the others if it was UP before. */
 bool upstream_connected(struct upstream *u, const struct conn *c);

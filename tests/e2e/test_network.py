@@ -1,37 +1,46 @@
 """Networks that lose, delay, go away and come back, made of namespaces."""
-import subprocess
+import socket
 import time
 
+import dns.message
 import pytest
 
 import client
 import netns
-from test_isolation import network  # noqa: F401 (a fixture)
+from test_isolation import make_network, network  # noqa: F401 (a fixture)
 
 RETURN_SECONDS = 2.0  # so soon after the way is back there is an answer
 
 
-def tc(network, *words):  # noqa: F811
-    """Rules for what leaves the world for dotgate."""
-    done = subprocess.run(["ip", "netns", "exec", network.outer, "tc", "qdisc", *words],
-                          capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"no tc netem here: {done.stderr.strip()}")
+def between(network, start_upstream, start_dotgate):  # noqa: F811
+    """start(options) -> (upstream, dotgate), with the cable between them; ask(name) asks there."""
 
-
-@pytest.fixture
-def far(network, start_upstream, start_dotgate):  # noqa: F811
-    """far(options) -> (upstream, dotgate), with the cable between them; ask(name) asks there."""
-
-    def start(*options, upstreams=1):
+    def start(*options, upstreams=1, **how):
         with network.inside(network.outer):
-            ups = [start_upstream(address=netns.OUTER) for _ in range(upstreams)]
+            ups = [start_upstream(address=netns.OUTER, **how) for _ in range(upstreams)]
         with network.inside(network.inner):
             gate = start_dotgate(*ups, options=options, http=True)
         gate.network = network
         return ups[0], gate
 
     return start
+
+
+@pytest.fixture
+def far(network, start_upstream, start_dotgate):  # noqa: F811
+    return between(network, start_upstream, start_dotgate)
+
+
+@pytest.fixture
+def path():
+    made = make_network(netns.Path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def along(path, start_upstream, start_dotgate):
+    return between(path, start_upstream, start_dotgate)
 
 
 def ask(gate, name, timeout=8):
@@ -124,12 +133,77 @@ def test_a_new_address_is_taken_up(far):
     assert time.monotonic() - start < 0.5
 
 
-def test_loss_and_delay_lose_nothing(far):
-    """20 ms, and one packet of twenty lost, each way a segment may come late."""
-    _, gate = far()
-    tc(gate.network, "add", "dev", "out", "root", "netem", "delay", "20ms", "loss", "5%")
-    for i in range(60):
+def test_loss_and_delay_lose_nothing(along):
+    """10 ms each way and 3 % of all packets lost: what is lost comes late, or over another
+    connection, but it comes."""
+    _, gate = along()
+    gate.network.delay, gate.network.loss = (0.01, 0.01), 0.03
+    for i in range(100):
         assert is_good(gate, f"l{i}.example.test"), i
+    assert gate.network.lost
+
+
+def test_packets_that_overtake_each_other(along):
+    _, gate = along()
+    gate.network.delay = (0.001, 0.03)
+    for i in range(60):
+        assert is_good(gate, f"o{i}.example.test"), i
+    assert " is down" not in gate.log()
+
+
+def test_a_third_of_all_packets_lost(along):
+    """Who is asked a thing knows it or says SERVFAIL; and no time of that stays when it ends."""
+    _, gate = along("--cache-size", "off")
+    assert is_good(gate, "before.example.test")
+    gate.network.delay, gate.network.loss = (0.005, 0.005), 0.33
+    answers = [ask(gate, f"t{i}.example.test") for i in range(12)]
+    assert all(client.rcode(r) in ("NOERROR", "SERVFAIL") for r in answers)
+    gate.network.loss = 0
+    assert until_answered(gate, "after") < RETURN_SECONDS
+
+
+def several(gate, names):
+    """Asks all, then reads. The answers by name."""
+    with gate.network.inside(gate.network.inner):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(8)
+        for name in names:
+            s.sendto(client.query(name).to_wire(), (gate.address, gate.port))
+    yield
+    answers = [dns.message.from_wire(s.recv(4096)) for _ in names]
+    s.close()
+    yield {r.question[0].name.to_text(True): r for r in answers}
+
+
+def test_resets_while_queries_are_out(along):
+    """A firewall ends all connections at once: what was out is asked again on new ones."""
+    up, gate = along(on_query=lambda conn, q: conn.answer_later(0.3, q))
+    assert is_good(gate, "before.example.test")
+    names = [f"r{i}.example.test" for i in range(20)]
+    asked = several(gate, names)
+    next(asked)
+    assert up.wait_queries(21)
+    gate.network.reset()
+    answers = next(asked)
+    assert all(client.is_good(answers[name], name) for name in names)
+    assert len({id(c) for c in up.connections if c.queries}) >= 2
+    assert up.connections[0].ended
+
+
+def test_a_nat_that_has_forgotten(along):
+    """No RST, no ICMP, just nothing, for what is out and what is asked next."""
+    up, gate = along(on_query=lambda conn, q: conn.answer_later(0.3, q))
+    for i in range(3):
+        assert is_good(gate, f"before{i}.example.test")
+    names = [f"n{i}.example.test" for i in range(20)]
+    asked = several(gate, names)
+    next(asked)
+    assert up.wait_queries(23)
+    gate.network.forget()
+    answers = next(asked)
+    assert all(client.is_good(answers[name], name) for name in names)
+    assert is_good(gate, "after.example.test")
+    assert " is down" not in gate.log()
 
 
 def test_a_dead_connection_costs_little(served):

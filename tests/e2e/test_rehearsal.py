@@ -8,7 +8,7 @@ import pytest
 
 import client
 from test_real import server  # noqa: F401 (a fixture)
-from test_upstream_life import live_idle
+from test_upstream_life import live_idle, were_ready
 from upstream import server_context
 
 QPS = 2000
@@ -23,7 +23,7 @@ class Load:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.sock.connect((gate.address, gate.port))
         self.sock.settimeout(0.2)
-        self.sent, self.took, self.rcodes = [], {}, {}
+        self.sent, self.took, self.rcodes, self.failed = [], {}, {}, []
         self.stopping = False
         self.threads = [threading.Thread(target=run) for run in (self._send, self._receive)]
         for t in self.threads:
@@ -52,6 +52,15 @@ class Load:
             i = int.from_bytes(data[:2], "big")
             self.took[i] = time.monotonic() - self.sent[i]
             self.rcodes[data[3] & 15] = self.rcodes.get(data[3] & 15, 0) + 1
+            if data[3] & 15:
+                self.failed.append(self.took[i])
+
+    def wait_answered(self, seconds=10):
+        """Until something asked from now on is answered."""
+        now, end = len(self.sent), time.monotonic() + seconds
+        while not any(i in self.took for i in range(now, len(self.sent))):
+            assert time.monotonic() < end, self.gate.log()
+            time.sleep(0.01)
 
     def end(self):
         self.stopping = True
@@ -65,13 +74,14 @@ def restart_ten_times(up, load):
         time.sleep(0.5)
         up.stop()
         up.start()
-    time.sleep(0.5)
+        load.wait_answered()
     load.end()
 
 
 def assert_all_good(load):
     assert len(load.took) == len(load.sent), f"{len(load.sent) - len(load.took)} lost"
-    assert load.rcodes == {0: len(load.sent)}
+    assert load.rcodes == {0: len(load.sent)}, \
+        f"failed after {min(load.failed):.3f} to {max(load.failed):.3f} s\n{load.gate.log()}"
 
 
 @pytest.mark.slow
@@ -147,6 +157,6 @@ def test_another_certificate_behind_the_same_address(served, certificates):
 def test_slow_handshakes_are_made_in_the_pauses(served):
     """Half a second each, and the upstream closes after each second of rest, which is soon known."""
     up, gate = served(on_accept=lambda conn: time.sleep(0.5), http=True)
-    live_idle(gate, up, 1.0, [0, 6.0, 2.0, 1.7])
-    used = [c for c in up.connections if c.queries]
-    assert all(c.queries[0].time - c.ready_at > 0.005 for c in used[1:])
+    live_idle(gate, up, 1.0, [0, 6.0, 2.0, 1.7, 2.0])
+    ready = were_ready(up)
+    assert sum(ready) >= len(ready) - 1 > 1, ready  # a loaded machine may be late once

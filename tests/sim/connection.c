@@ -324,7 +324,7 @@ static void a_full_socket_loses_nothing(void **state)
 static void random_closes_lose_nothing(void **state)
 {
 	uint32_t x = 12345;
-	unsigned clients = 0;
+	unsigned clients = 0, last;
 
 	(void)state;
 	world_new(1);
@@ -336,9 +336,11 @@ static void random_closes_lose_nothing(void **state)
 		snprintf(name, sizeof name, "n%u.example", i);
 		world_ask(name);
 		clients++;
-		if ((x >> 16) % 40 == 0 && world_connections() &&
-		    world_is_open(world_connections()))
-			((x >> 24) & 1 ? world_close : world_reset)(world_connections());
+		last = world_connections();
+		while (last > 0 && !world_is_open(last))
+			last--;
+		if ((x >> 16) % 40 == 0 && last > 0)
+			((x >> 24) & 1 ? world_close : world_reset)(last);
 		world_run((x >> 20) % 700);
 	}
 	world_run(5 * WORLD_S);
@@ -381,6 +383,45 @@ static void a_limit_that_is_gone_is_forgotten(void **state)
 	connections = world_connections();
 	serve_limited(100, 1000);
 	assert_in_range(world_connections(), connections, connections + 1);
+	world_free();
+}
+
+/* A restart under load: all connections end at once with queries out, and for a while there is
+ * nobody. That is no limit, so there are no more dials afterwards than for one connection. */
+static void a_restart_teaches_no_limit(void **state)
+{
+	unsigned dials, asked = 0;
+
+	(void)state;
+	world_make(&(struct world_plan){.upstreams = 1, .keep_warm_us = 300 * WORLD_S});
+	for (unsigned restart = 0; restart < 5; restart++) {
+		world_server(0)->mute = false;
+		for (unsigned i = 0; i < 40; i++) {
+			ask_many(5);
+			world_run(10 * WORLD_MS);
+		}
+		world_server(0)->mute = true;
+		ask_many(5);
+		world_run(10 * WORLD_MS);
+		world_server(0)->dial = DIAL_REFUSES;
+		for (unsigned c = 1; c <= world_connections(); c++)
+			if (world_is_open(c))
+				world_close(c);
+		world_run(300 * WORLD_MS);
+		world_server(0)->dial = DIAL_ACCEPTS;
+		world_server(0)->mute = false;
+		dials = world_server(0)->dials;
+		world_run(1 * WORLD_S);
+		for (unsigned i = 0; i < 40; i++) {
+			ask_many(5);
+			world_run(10 * WORLD_MS);
+		}
+		assert_int_equal(world_metrics()->upstream[0].learnt_limit, 0);
+		assert_in_range(world_server(0)->dials, dials + 1, dials + 2);
+		asked += 405;
+	}
+	for (unsigned i = 0; i < asked; i++)
+		assert_good(i);
 	world_free();
 }
 
@@ -439,6 +480,7 @@ int main(void)
 	    cmocka_unit_test(a_full_socket_loses_nothing),
 	    cmocka_unit_test(random_closes_lose_nothing),
 	    cmocka_unit_test(a_limit_of_queries_is_learnt),
+	    cmocka_unit_test(a_restart_teaches_no_limit),
 	    cmocka_unit_test(used_up_connections_make_room),
 	    cmocka_unit_test(a_limit_that_is_gone_is_forgotten),
 	};

@@ -67,6 +67,35 @@ static void a_dead_connection_costs_little(void **state)
 	world_free();
 }
 
+/* A far upstream: when the dead connection has been silent for too long, the one opened beside it
+ * has not had the time to answer. */
+static void nor_does_that_of_a_far_upstream(void **state)
+{
+	static const char *const names[] = {"a.example", "b.example", "c.example"};
+	unsigned c;
+
+	(void)state;
+	make(1, POLICY_FASTEST, HEDGE_AUTO);
+	world_server(0)->rtt_us = 300 * WORLD_MS;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(world_ask(names[i]), i);
+		world_run(310 * WORLD_MS);
+		assert_good(i);
+	}
+	world_server(0)->mute = true;
+	c = world_ask("one.example");
+	world_run(10 * WORLD_MS);
+	world_server(0)->mute = false;
+	for (unsigned i = 0; i < 200; i++) {
+		world_run(10 * WORLD_MS);
+		assert_int_equal(world_metrics()->upstream[0].up, 1);
+	}
+	assert_good(c);
+	world_run(5 * WORLD_S);
+	assert_false(world_is_open(1));
+	world_free();
+}
+
 /* A server that answers one query of a record, and the others only when more comes. */
 static void what_a_forgetful_server_holds_is_asked_again(void **state)
 {
@@ -318,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_dead_connection_costs_little),
+	    cmocka_unit_test(nor_does_that_of_a_far_upstream),
 	    cmocka_unit_test(what_a_forgetful_server_holds_is_asked_again),
 	    cmocka_unit_test(a_slow_answer_is_not_taken_for_a_dead_connection),
 	    cmocka_unit_test(silence_of_all_is_down),

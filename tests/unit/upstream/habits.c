@@ -68,9 +68,55 @@ static void another_number_is_another_limit(void **state)
 	habits_limit_met(&h, 2 * S);
 	habits_hung_up(&h, 100, 3 * S); /* the same again says nothing new */
 	assert_false(habits_doubt_limit(&h, 3 * S));
+	habits_hung_up(&h, 40, 4 * S);
+	assert_int_equal(h.limit, 40);
+	assert_true(habits_doubt_limit(&h, 4 * S));
+}
+
+static void ends_of_several_at_once_are_a_restart(void **state)
+{
+	struct habits h = {0};
+
+	(void)state;
+	habits_hung_up(&h, 182, 10 * S);
+	habits_hung_up(&h, 182, 10 * S + 30000);
+	assert_int_equal(h.limit, 0);
+	habits_hung_up(&h, 201, 10 * S + 60000);
+	assert_int_equal(h.limit, 0);
+	/* and then it is learnt as ever */
+	habits_hung_up(&h, 100, 11 * S);
+	assert_int_equal(h.limit, 100);
+	habits_hung_up(&h, 90, 12 * S);
+	assert_int_equal(h.limit, 90);
+}
+
+static void an_end_before_an_outage_is_a_restart(void **state)
+{
+	struct habits h = {0};
+
+	(void)state;
+	habits_hung_up(&h, 2947, 10 * S);
+	habits_went_down(&h, 10 * S + 500000);
+	assert_int_equal(h.limit, 0);
+	habits_hung_up(&h, 2947, 20 * S);
+	habits_went_down(&h, 21 * S); /* for another reason */
+	assert_int_equal(h.limit, 2947);
+}
+
+static void a_proven_limit_outlives_a_restart(void **state)
+{
+	struct habits h = {0};
+
+	(void)state;
+	habits_hung_up(&h, 100, 1 * S);
+	habits_limit_met(&h, 2 * S);
 	habits_hung_up(&h, 40, 3 * S);
 	assert_int_equal(h.limit, 40);
-	assert_true(habits_doubt_limit(&h, 3 * S));
+	habits_went_down(&h, 3 * S + 100000);
+	assert_int_equal(h.limit, 100);
+	assert_true(h.proven);
+	habits_went_down(&h, 3 * S + 200000);
+	assert_int_equal(h.limit, 100);
 }
 
 static void a_few_answers_are_no_rule(void **state)
@@ -130,6 +176,9 @@ int main(void)
 	    cmocka_unit_test(a_limit_that_is_passed_is_none),
 	    cmocka_unit_test(a_proven_limit_is_doubted_each_minute),
 	    cmocka_unit_test(another_number_is_another_limit),
+	    cmocka_unit_test(ends_of_several_at_once_are_a_restart),
+	    cmocka_unit_test(an_end_before_an_outage_is_a_restart),
+	    cmocka_unit_test(a_proven_limit_outlives_a_restart),
 	    cmocka_unit_test(a_few_answers_are_no_rule),
 	    cmocka_unit_test(two_idle_ends_that_agree_are_a_rule),
 	    cmocka_unit_test(a_close_without_a_pause_is_no_idle_time),
