@@ -13,6 +13,8 @@
 #define DIAL_MAX_US 4000000
 /* A dial that takes longer is slow enough to try another upstream beside it. */
 #define DIAL_PATIENCE_US 300000
+/* A late answer of which nobody could be told is told of again so soon. */
+#define LATE_AGAIN_US 20000
 
 static void on_timer(void *arg);
 static void on_ready(void *arg, unsigned ready);
@@ -226,8 +228,9 @@ static uint64_t next_late(const struct conn *c)
 {
 	const struct sent *s =
 	    c->context->hedges && !c->is_silent ? not_yet_late(c) : NULL;
+	uint64_t late = s ? s->sent_us + health_late(c->context->health) : HEALTH_NEVER;
 
-	return s ? s->sent_us + health_late(c->context->health) : HEALTH_NEVER;
+	return late > c->late_again_us ? late : c->late_again_us;
 }
 
 static uint64_t silence_began(const struct conn *c, const struct sent *oldest)
@@ -300,9 +303,12 @@ static void look_for_late(struct conn *c)
 
 	for (; s && s->sent_us + delay <= now(c); s = next) {
 		next = ids_next(c->ids, s);
+		if (s->flight && !c->context->events->late(c, s)) {
+			c->late_us = s->sent_us - 1;
+			c->late_again_us = now(c) + LATE_AGAIN_US;
+			return;
+		}
 		c->late_us = s->sent_us;
-		if (s->flight)
-			c->context->events->late(c, s);
 	}
 }
 

@@ -52,8 +52,8 @@ struct conn_events {
 	/* It takes longer than DIAL_PATIENCE_US to become ready. */
 	void (*slow)(struct conn *c);
 	/* S takes longer than nearly all others (health_late()). Told once of each, if the
-	 * context says that it hedges. */
-	void (*late)(struct conn *c, struct sent *s);
+	 * context says that it hedges; again a little later if this returns false. */
+	bool (*late)(struct conn *c, struct sent *s);
 	/* It has been silent for health_suspicion() with queries out: perhaps it is dead. */
 	void (*doubt)(struct conn *c);
 	/* It has been silent for health_patience() with queries out. */
@@ -122,7 +122,8 @@ struct conn {
 	uint64_t idle_since_us;
 	uint64_t idle_us; /* the upstream's own value, if it gave one (RFC 7828) */
 	uint64_t late_us; /* what was sent until then has been looked at for being late */
-	uint64_t linger_us; /* DRAINING: it is watched until then */
+	uint64_t late_again_us; /* not before then is the next looked at */
+	uint64_t linger_us;	/* DRAINING: it is watched until then */
 };
 
 /* A connection, CONNECTING, not dialled yet. NULL: out of memory. */

@@ -139,12 +139,19 @@ static void on_slow(struct conn *c)
 	pool_of(c)->changed = true;
 }
 
-static void on_late(struct conn *c, struct sent *s)
+/* One in twenty is late by definition, and fewer may be copied: most that have to wait for it are
+ * answered meanwhile, and the copies are left for those that have been lost. */
+static bool on_late(struct conn *c, struct sent *s)
 {
 	struct pool *p = pool_of(c);
 
-	if (!s->is_told && p->hedge_credit >= 100 && tell_late(c, s, LATE_ANSWER))
+	if (s->is_told)
+		return true;
+	if (p->hedge_credit < 100)
+		return false;
+	if (tell_late(c, s, LATE_ANSWER))
 		p->hedge_credit -= 100;
+	return true;
 }
 
 static void make_careful(struct conn *c)

@@ -214,6 +214,36 @@ static void a_late_answer_is_fetched_from_another(void **state)
 	world_free();
 }
 
+/* More are lost at once than may be copied: the others have their copies as queries go on. */
+static void a_lost_answer_waits_for_its_copy(void **state)
+{
+	unsigned lost[15], n = 0;
+	const uint64_t *hedges;
+
+	(void)state;
+	make(2, POLICY_ORDERED, HEDGE_AUTO);
+	train(60);
+	hedges = world_metrics()->upstream[1].hedges;
+	world_server(0)->mute = true;
+	for (unsigned i = 0; i < 500; i++) {
+		char name[32];
+		unsigned c;
+
+		snprintf(name, sizeof name, "l%u.example", i);
+		c = world_ask(name);
+		world_settle();
+		if (i % 2 == 0 && n < 15)
+			lost[n++] = c;
+		else
+			world_answer(world_received(0, world_received_count(0) - 1));
+		world_run(5 * WORLD_MS);
+	}
+	for (unsigned i = 0; i < n; i++)
+		assert_good(lost[i]);
+	assert_in_range(hedges[false] + hedges[true], 15, (560 * 3) / 100 + 10);
+	world_free();
+}
+
 static void hedges_are_few(void **state)
 {
 	unsigned clients[200];
@@ -353,6 +383,7 @@ int main(void)
 	    cmocka_unit_test(silence_of_all_is_down),
 	    cmocka_unit_test(another_upstream_bridges_a_stall),
 	    cmocka_unit_test(a_late_answer_is_fetched_from_another),
+	    cmocka_unit_test(a_lost_answer_waits_for_its_copy),
 	    cmocka_unit_test(hedges_are_few),
 	    cmocka_unit_test(one_upstream_alone_is_not_hedged_unless_asked),
 	    cmocka_unit_test(off_sends_no_hedge),
