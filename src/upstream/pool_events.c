@@ -181,8 +181,8 @@ static void on_silent(struct conn *c)
 	struct upstream *u = upstream_of(c);
 	struct pool *p = pool_of(c);
 
-	/* one that has just been opened beside it, or was at rest, tells by its own silence */
-	if (!upstream_spare(u, c))
+	/* one that is being opened beside it, or was at rest, has its own time to tell */
+	if (!upstream_has_other(u, c))
 		went_down(u, upstream_silent(u));
 	give_up(c);
 	p->changed = true;

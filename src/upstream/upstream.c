@@ -157,6 +157,13 @@ struct conn *upstream_spare(struct upstream *u, const struct conn *c)
 	return NULL;
 }
 
+bool upstream_has_other(struct upstream *u, const struct conn *c)
+{
+	const struct conn *dialling = upstream_find(u, is_dialling);
+
+	return upstream_spare(u, c) || (dialling && !dialling->is_slow);
+}
+
 /* ---- habits ---- */
 
 /* A connection that has had its queries is watched for so long: the upstream's close follows its

@@ -84,6 +84,9 @@ void upstream_retire(struct upstream *u, struct conn *c, uint64_t linger_us);
 /* A good connection other than C; NULL: there is none. */
 struct conn *upstream_spare(struct upstream *u, const struct conn *c);
 
+/* True if there is one, or one will be there soon. */
+bool upstream_has_other(struct upstream *u, const struct conn *c);
+
 /* A query was given to C. Retires C if it is to get no more, and sees to it that another is ready
  * if the upstream is known to hang up. */
 void upstream_used(struct upstream *u, struct conn *c);

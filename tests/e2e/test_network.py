@@ -148,7 +148,6 @@ def test_packets_that_overtake_each_other(along):
     gate.network.delay = (0.001, 0.03)
     for i in range(60):
         assert is_good(gate, f"o{i}.example.test"), i
-    assert " is down" not in gate.log()
 
 
 def test_a_third_of_all_packets_lost(along):
@@ -203,7 +202,6 @@ def test_a_nat_that_has_forgotten(along):
     answers = next(asked)
     assert all(client.is_good(answers[name], name) for name in names)
     assert is_good(gate, "after.example.test")
-    assert " is down" not in gate.log()
 
 
 def test_a_dead_connection_costs_little(served):
