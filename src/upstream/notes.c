@@ -11,6 +11,8 @@
  * before the last third. */
 #define ENDS_SOON_S (14 * DAY_S)
 
+_Static_assert(REASON_N <= 64, "each failure has a bit");
+
 static int64_t wall(void)
 {
 	return (int64_t)time(NULL);

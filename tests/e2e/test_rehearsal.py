@@ -157,6 +157,6 @@ def test_another_certificate_behind_the_same_address(served, certificates):
 def test_slow_handshakes_are_made_in_the_pauses(served):
     """Half a second each, and the upstream closes after each second of rest, which is soon known."""
     up, gate = served(on_accept=lambda conn: time.sleep(0.5), http=True)
-    live_idle(gate, up, 1.0, [0, 6.0, 2.0, 1.7, 2.0])
+    stalls = live_idle(gate, up, 1.0, [0, 6.0, 2.0, 1.7, 2.0])
     ready = were_ready(up)
-    assert sum(ready) >= len(ready) - 1 > 1, ready  # a loaded machine may be late once
+    assert len(ready) > 2 and ready.count(False) <= min(stalls, 1), ready

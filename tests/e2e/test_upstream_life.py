@@ -443,13 +443,20 @@ def test_all_are_down(start_upstream, start_dotgate):
 
 # ---- connections that are kept ready
 
+STALL = 0.06  # seconds; dotgate closes an eighth of the idle time before the upstream does
+
+
 def live_idle(gate, up, seconds, pauses):
     """Asks after each pause; the upstream closes what has been idle for so many seconds. Returns
-    how long each query took."""
-    stop = threading.Event()
+    how often this machine has kept its programs waiting for so long that nobody is on time."""
+    stop, stalls = threading.Event(), [0]
 
     def reap():
+        last = time.monotonic()
         while not stop.wait(0.02):
+            now = time.monotonic()
+            stalls[0] += now - last > 0.02 + STALL
+            last = now
             for conn in list(up.connections):
                 last = max([conn.ready_at or 0] + [q.time for q in conn.queries])
                 if conn.ready and not conn.ended and time.monotonic() - last > seconds:
@@ -461,13 +468,11 @@ def live_idle(gate, up, seconds, pauses):
     reaper = threading.Thread(target=reap)
     reaper.start()
     try:
-        took = []
         for i, pause in enumerate(pauses):
             time.sleep(pause)
             name = f"w{i}.example.test"
             assert client.is_good(gate.ask(name), name)
-            took.append(gate.seconds)
-        return took
+        return stalls[0]
     finally:
         stop.set()
         reaper.join()
@@ -485,9 +490,9 @@ def were_ready(up):
 def test_a_query_after_an_idle_close_finds_a_connection(served, idle):
     """Each pause is longer than the upstream waits. Dials happen in the pauses."""
     up, gate = served(http=True)
-    live_idle(gate, up, idle, [0, idle + 1.5, idle + 1.5, idle + 2.3, idle + 1.7])
+    stalls = live_idle(gate, up, idle, [0, idle + 1.5, idle + 1.5, idle + 2.3, idle + 1.7])
     ready = were_ready(up)
-    assert sum(ready) >= len(ready) - 1 > 1, ready  # a loaded machine may be late once
+    assert len(ready) > 2 and ready.count(False) <= min(stalls, 1), ready
     assert gate.metric("dotgate_upstream_up") == 1
     opened = gate.metric("dotgate_upstream_connections_opened_total", resumed="true")
     assert opened >= 4
@@ -495,10 +500,9 @@ def test_a_query_after_an_idle_close_finds_a_connection(served, idle):
 
 def test_the_idle_time_is_learnt_and_met_first(served):
     up, gate = served(http=True)
-    live_idle(gate, up, 1.0, [0, 2.5, 6.0])
-    late = [c for c in up.connections[4:] if c.ended]
-    clean = [c for c in late if c.clean_end]
-    assert len(clean) >= len(late) - 1 > 0, "dotgate closes first, and well"
+    stalls = live_idle(gate, up, 1.0, [0, 2.5, 6.0])
+    clean = [c.clean_end for c in up.connections[4:] if c.ended]
+    assert clean and clean.count(False) <= min(stalls, 1), "dotgate closes first, and well"
 
 
 def test_shard_keeps_a_domain_together(start_upstream, start_dotgate):
