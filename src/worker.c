@@ -222,6 +222,7 @@ static int make(struct worker *w, const struct worker_options *o)
 {
 	struct proxy_options p = {.timeout_us = o->config->query_timeout_us,
 				  .stale_after_us = o->config->stale_after_us,
+				  .client_share = o->config->client_share,
 				  .routes = &o->upstreams->routes,
 				  .domains = o->domains,
 				  .special_names = o->config->special_names,

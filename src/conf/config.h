@@ -99,6 +99,8 @@ struct config {
 	enum policy policy;
 	unsigned race; /* POLICY_RACE: upstreams asked at once */
 	enum hedge hedge;
+	unsigned
+	    client_share; /* percent of the flights that one client may have, when scarce */
 	uint64_t drain_us;   /* at TERM: to answer what is in flight */
 	uint64_t cache_size; /* octets; 0: no cache */
 	uint64_t ttl_min_us, ttl_max_us, negative_ttl_max_us;

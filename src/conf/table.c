@@ -64,6 +64,8 @@ const struct option option_table[OPTIONS] = {
      AT(policy), 0, 0, EVERYWHERE},
     {"hedge", 0, "WORD", "ask a second one when late: auto, on, off", "auto",
      &value_hedge, AT(hedge), 0, 0, EVERYWHERE | RARE},
+    {"client-share", 0, "PERCENT", "of the queries that wait, one client's when scarce",
+     "25", &value_count, AT(client_share), 1, 100, EVERYWHERE | RARE},
     {"drain-timeout", 0, "TIME", "to answer what is left at the end", "5s", &value_time,
      AT(drain_us), 0, 5 * 60 * S, EVERYWHERE | RARE},
     {"cache-size", 0, "SIZE", "octets of all answers; off: none", "64M", &value_size,

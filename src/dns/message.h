@@ -2,6 +2,8 @@
 #ifndef DOTGATE_DNS_MESSAGE_H
 #define DOTGATE_DNS_MESSAGE_H
 
+#include <stdbool.h>
+
 #define DNS_HEADER_LEN 12
 #define DNS_MESSAGE_MAX 65535
 
@@ -26,8 +28,17 @@ enum dns_rcode {
 	RCODE_NXDOMAIN = 3,
 	RCODE_NOTIMP = 4,
 	RCODE_REFUSED = 5,
+	RCODE_YXDOMAIN = 6,
 	RCODE_BADVERS = 16
 };
+
+/* True if a response of this rcode says nothing of the name: another upstream may know better. The
+ * name exists, does not, or would become too long by a DNAME (RFC 6672): these are answers. */
+static inline bool rcode_is_error(unsigned rcode)
+{
+	return rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN &&
+	       rcode != RCODE_YXDOMAIN;
+}
 
 enum dns_type {
 	TYPE_A = 1,

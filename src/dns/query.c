@@ -57,12 +57,13 @@ int query_read(struct query *q, const uint8_t *message, size_t len)
 	return c.bad ? -EBADMSG : 0;
 }
 
-/* Header and question. */
-static void encode_head(struct writer *w, const struct query *q, uint16_t id)
+/* Header and question; ADDITIONALS is the number of records that follow. */
+static void encode_head(struct writer *w, const struct query *q, uint16_t id,
+			uint8_t additionals)
 {
 	writer_u16(w, id);
 	writer_u16(w, (uint16_t)((q->flags & (DNS_RD | DNS_CD)) | DNS_AD));
-	writer_bytes(w, (const uint8_t[]){0, 1, 0, 0, 0, 0, 0, 1}, 8);
+	writer_bytes(w, (const uint8_t[]){0, 1, 0, 0, 0, 0, 0, additionals}, 8);
 	writer_bytes(w, q->question.name, q->question.name_len);
 	writer_u16(w, q->question.type);
 	writer_u16(w, q->question.class);
@@ -83,7 +84,7 @@ size_t query_encode(uint8_t *out, const struct query *q, uint16_t id, bool keepa
 	size_t options, padding;
 	uint8_t *room;
 
-	encode_head(&w, q, id);
+	encode_head(&w, q, id, 1);
 	options = w.pos + OPT_LEN;
 	padding = (0 - (options + keepalive_len + OPTION_HEAD)) % QUERY_PAD_BLOCK;
 	encode_opt(&w, q, keepalive_len + OPTION_HEAD + padding);
@@ -101,7 +102,15 @@ size_t query_encode_plain(uint8_t *out, const struct query *q, uint16_t id)
 {
 	struct writer w = writer_make(out, QUERY_ENCODED_MAX);
 
-	encode_head(&w, q, id);
+	encode_head(&w, q, id, 1);
 	encode_opt(&w, q, 0);
+	return w.pos;
+}
+
+size_t query_encode_bare(uint8_t *out, const struct query *q, uint16_t id)
+{
+	struct writer w = writer_make(out, QUERY_ENCODED_MAX);
+
+	encode_head(&w, q, id, 0);
 	return w.pos;
 }

@@ -39,7 +39,11 @@ int query_read(struct query *q, const uint8_t *message, size_t len);
  */
 size_t query_encode(uint8_t *out, const struct query *q, uint16_t id, bool keepalive);
 
-/* The same for a way that is not encrypted: without padding and keepalive. */
+/* Writes the message that asks Q's question where nothing is encrypted: as query_encode(), without
+ * padding and keepalive. */
 size_t query_encode_plain(uint8_t *out, const struct query *q, uint16_t id);
+
+/* Writes the message that asks Q's question of an upstream that does not know EDNS: without OPT. */
+size_t query_encode_bare(uint8_t *out, const struct query *q, uint16_t id);
 
 #endif

@@ -132,33 +132,65 @@ static void additionals_read(struct cursor *c, struct response *r, unsigned reco
 	}
 }
 
-int response_read(struct response *r, const uint8_t *message, size_t len)
+/* Reads the header, and sets *QUESTIONS and *ADDITIONALS to the counts that R does not keep. */
+static int header_read(struct cursor *c, struct response *r, unsigned *questions,
+		       unsigned *additionals)
 {
-	struct cursor c = cursor_make(message, len);
-	const uint8_t *header = cursor_bytes(&c, DNS_HEADER_LEN);
+	const uint8_t *header = cursor_bytes(c, DNS_HEADER_LEN);
 
 	if (!header)
 		return -EBADMSG;
-	r->wire = message;
+	r->wire = c->data;
 	r->id = load16(header);
 	r->flags = load16(header + 2);
+	*questions = load16(header + 4);
 	r->answers = load16(header + 6);
 	r->authorities = load16(header + 8);
+	*additionals = load16(header + 10);
 	r->edns = (struct edns){0};
-	if (!(r->flags & DNS_QR) || DNS_OPCODE(r->flags) != 0 || load16(header + 4) != 1)
-		return -EBADMSG;
+	return r->flags & DNS_QR && DNS_OPCODE(r->flags) == 0 ? 0 : -EBADMSG;
+}
 
+static void finish(struct response *r, const struct cursor *c)
+{
+	r->len = c->pos;
+	r->rcode =
+	    (uint16_t)(DNS_RCODE(r->flags) | (unsigned)r->edns.extended_rcode << 4);
+}
+
+int response_read(struct response *r, const uint8_t *message, size_t len)
+{
+	struct cursor c = cursor_make(message, len);
+	unsigned questions, additionals;
+
+	if (header_read(&c, r, &questions, &additionals) < 0 || questions != 1)
+		return -EBADMSG;
 	r->question = question_read(&c);
 	r->question_end = c.pos;
 	if (c.bad)
 		return -EBADMSG;
 	section_read(&c, r->answers);
 	section_read(&c, r->authorities);
-	additionals_read(&c, r, load16(header + 10));
+	additionals_read(&c, r, additionals);
 	if (c.bad)
 		return -EBADMSG;
-	r->len = c.pos;
-	r->rcode =
-	    (uint16_t)(DNS_RCODE(r->flags) | (unsigned)r->edns.extended_rcode << 4);
+	finish(r, &c);
 	return 0;
+}
+
+int response_read_error(struct response *r, const uint8_t *message, size_t len)
+{
+	struct cursor c = cursor_make(message, len);
+	unsigned questions, additionals;
+
+	if (header_read(&c, r, &questions, &additionals) < 0 || questions || r->answers ||
+	    r->authorities)
+		return -EBADMSG;
+	r->question = (struct question){0};
+	r->question_end = c.pos;
+	additionals_read(&c, r, additionals);
+	if (c.bad || r->additionals)
+		return -EBADMSG;
+	finish(r, &c);
+	return rcode_is_error(r->rcode) ? 0 : -EBADMSG;
 }

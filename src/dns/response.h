@@ -28,4 +28,11 @@ struct response {
  */
 int response_read(struct response *r, const uint8_t *message, size_t len);
 
+/*
+ * Reads a response that has no question section, as some servers send with an error: QR set,
+ * opcode QUERY, no record but an OPT, and an rcode that is an error (rcode_is_error()). R's
+ * question then has length 0. Returns 0, or -EBADMSG and leaves R undefined.
+ */
+int response_read_error(struct response *r, const uint8_t *message, size_t len);
+
 #endif

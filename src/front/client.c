@@ -34,6 +34,17 @@ void client_drop(struct front *f, const struct client *c)
 		tcp_drop(f->tcp, c);
 }
 
+struct host client_host(const struct front *f, const struct client *c)
+{
+	switch (c->kind) {
+	case CLIENT_UDP:
+		return host_of(&c->udp.peer);
+	case CLIENT_TCP:
+		return tcp_host(f->tcp, c);
+	}
+	return (struct host){0};
+}
+
 uint16_t client_keepalive(const struct front *f, const struct client *c)
 {
 	return c->kind == CLIENT_TCP ? tcp_keepalive(f->tcp) : 0;

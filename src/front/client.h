@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "base/address.h"
+#include "base/host.h"
 
 struct udp;
 struct tcp;
@@ -59,6 +59,9 @@ void client_send(struct front *f, const struct client *c, size_t len);
 
 /* C gets no answer. */
 void client_drop(struct front *f, const struct client *c);
+
+/* What C is counted as; all 0 for a TCP client that is gone. */
+struct host client_host(const struct front *f, const struct client *c);
 
 static inline bool client_is_tcp(const struct client *c)
 {

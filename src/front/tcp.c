@@ -128,7 +128,7 @@ static void admit(struct tcp *t, int fd, const struct address *peer)
 	}
 	if ((t->count >= t->options.clients_max &&
 	     !tcp_table_give_way(t, REASON_CLIENT_LIMIT)) ||
-	    tcp_table_open(t, fd, place) < 0) {
+	    tcp_table_open(t, fd, peer, place) < 0) {
 		census_leave(t->census, place);
 		refuse(t, fd);
 	}

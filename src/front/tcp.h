@@ -35,6 +35,8 @@ void tcp_free(struct tcp *t);
 
 uint16_t tcp_keepalive(const struct tcp *t);
 
+struct host tcp_host(struct tcp *t, const struct client *c);
+
 /* The part of the client interface that is TCP's; see client.h. */
 uint8_t *tcp_room(struct tcp *t, const struct client *c, size_t n);
 void tcp_send(struct tcp *t, const struct client *c, size_t len);

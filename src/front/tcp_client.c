@@ -251,6 +251,13 @@ static struct tcp_client *find(struct tcp *t, const struct client *name)
 										 : NULL;
 }
 
+struct host tcp_host(struct tcp *t, const struct client *name)
+{
+	const struct tcp_client *c = find(t, name);
+
+	return c ? c->host : (struct host){0};
+}
+
 static void answered(struct tcp_client *c)
 {
 	assert(c->pending > 0);

@@ -80,7 +80,7 @@ static void give_slot(struct tcp_client *c)
 	list_append(&c->tcp->free, &c->age);
 }
 
-int tcp_table_open(struct tcp *t, int fd, uint32_t place)
+int tcp_table_open(struct tcp *t, int fd, const struct address *peer, uint32_t place)
 {
 	struct tcp_client *c = take_slot(t);
 	int r;
@@ -89,6 +89,7 @@ int tcp_table_open(struct tcp *t, int fd, uint32_t place)
 				 .slot = c->slot,
 				 .generation = c->generation,
 				 .place = place,
+				 .host = host_of(peer),
 				 .fd = fd};
 	list_init(&c->age);
 	list_init(&c->work);

@@ -51,7 +51,7 @@ void tcp_table_free(struct tcp *t);
 
 /* Serves the connection FD, which it then owns. There must be a free slot. 0 or -errno.
  */
-int tcp_table_open(struct tcp *t, int fd, uint32_t place);
+int tcp_table_open(struct tcp *t, int fd, const struct address *peer, uint32_t place);
 
 /* Ends a client at once. Never call it while a query is passed up. */
 void tcp_table_close(struct tcp_client *c);

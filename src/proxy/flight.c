@@ -9,11 +9,19 @@
 
 #define BUCKETS (2 * FLIGHTS_MAX)
 
+/* With fewer in flight nobody is heavy: one page of a browser asks as much. */
+#define HEAVY_MIN 64
+
+/* Flights of the heaviest client that are looked at for one which nobody else waits for. */
+#define GIVE_WAY_LOOKS 8
+
 _Static_assert((BUCKETS & (BUCKETS - 1)) == 0, "the index is masked");
 
 struct flights {
-	struct list age; /* oldest first */
-	unsigned count;
+	struct list age;	 /* oldest first */
+	unsigned count, waiting; /* flights; clients that wait for them */
+	unsigned share_percent;
+	struct shares *shares;
 	uint32_t free_flight,
 	    fresh_flight; /* slot + 1 of the last freed; first never used */
 	uint32_t free_waiter, fresh_waiter;
@@ -22,18 +30,28 @@ struct flights {
 	struct waiter waiter[WAITERS_MAX];
 };
 
-struct flights *flights_new(void)
+struct flights *flights_new(unsigned share_percent)
 {
 	/* calloc: pages are only touched as queries use them */
 	struct flights *t = calloc(1, sizeof *t);
 
-	if (t)
-		list_init(&t->age);
+	if (!t)
+		return NULL;
+	list_init(&t->age);
+	t->share_percent = share_percent;
+	t->shares = shares_new(WAITERS_MAX + FLIGHTS_MAX, FLIGHTS_MAX);
+	if (!t->shares) {
+		free(t);
+		return NULL;
+	}
 	return t;
 }
 
 void flights_free(struct flights *t)
 {
+	if (!t)
+		return;
+	shares_free(t->shares);
 	free(t);
 }
 
@@ -113,6 +131,8 @@ struct flight *flights_begin(struct flights *t, const struct query *q, uint64_t 
 	list_append(&t->age, &f->age);
 	list_init(&f->waiting);
 	list_init(&f->overdue);
+	list_init(&f->owned);
+	f->error_ede = -1;
 	t->count++;
 	return f;
 }
@@ -130,8 +150,11 @@ void flights_release(struct flights *t, struct flight *f)
 {
 	if (!f->first)
 		return;
+	for (uint32_t n = f->first; n; n = t->waiter[n - 1].next)
+		shares_leave(t->shares, t->waiter[n - 1].holder);
 	t->waiter[f->last - 1].next = t->free_waiter;
 	t->free_waiter = f->first;
+	t->waiting -= f->waiter_count;
 	f->first = f->last = 0;
 	f->waiter_count = 0;
 }
@@ -141,6 +164,8 @@ void flights_end(struct flights *t, struct flight *f)
 	uint32_t n = slot_of(f->id);
 
 	unchain(t, f);
+	if (f->owner)
+		shares_disown(t->shares, f->owner, &f->owned);
 	flights_release(t, f);
 	list_remove(&f->age);
 	list_remove(&f->waiting);
@@ -173,19 +198,42 @@ unsigned flights_count(const struct flights *t)
 
 /* ---- waiters ---- */
 
-int flights_wait(struct flights *t, struct flight *f, const struct client *c,
-		 const struct query *q, uint64_t now_us)
+/* The number of a place to wait for HOST, + 1; 0: there is none. */
+static uint32_t take_waiter(struct flights *t, const struct host *host)
 {
-	uint32_t n = t->free_waiter;
-	struct waiter *w;
+	uint32_t n = t->free_waiter, holder;
 
-	if (f->waiter_count == WAITERS_PER_FLIGHT)
-		return -ENOSPC;
+	if (!n && t->fresh_waiter == WAITERS_MAX)
+		return 0;
+	holder = shares_enter(t->shares, host);
+	if (!holder)
+		return 0;
 	if (n)
 		t->free_waiter = t->waiter[n - 1].next;
-	else if (t->fresh_waiter < WAITERS_MAX)
-		n = ++t->fresh_waiter;
 	else
+		n = ++t->fresh_waiter;
+	t->waiter[n - 1].holder = holder;
+	t->waiting++;
+	return n;
+}
+
+static void append_waiter(struct flights *t, struct flight *f, uint32_t n)
+{
+	if (f->last)
+		t->waiter[f->last - 1].next = n;
+	else
+		f->first = n;
+	f->last = n;
+	f->waiter_count++;
+}
+
+int flights_wait(struct flights *t, struct flight *f, const struct client *c,
+		 const struct host *host, const struct query *q, uint64_t now_us)
+{
+	uint32_t n = f->waiter_count == WAITERS_PER_FLIGHT ? 0 : take_waiter(t, host);
+	struct waiter *w;
+
+	if (!n)
 		return -ENOSPC;
 	w = &t->waiter[n - 1];
 	w->client = *c;
@@ -199,14 +247,55 @@ int flights_wait(struct flights *t, struct flight *f, const struct client *c,
 	w->next = 0;
 	w->name_len = (uint8_t)q->question.name_len;
 	memcpy(w->name, q->question.name, q->question.name_len);
-	if (f->last)
-		t->waiter[f->last - 1].next = n;
-	else
-		f->first = n;
-	f->last = n;
-	f->waiter_count++;
+	append_waiter(t, f, n);
+	if (!f->owner && f->began_us == now_us && f->waiter_count == 1) {
+		f->owner = w->holder;
+		shares_own(t->shares, f->owner, &f->owned);
+	}
 	return 0;
 }
+
+/* ---- shares ---- */
+
+bool flights_are_scarce(const struct flights *t)
+{
+	return t->count >= FLIGHTS_MAX / 4 * 3 || t->waiting >= WAITERS_MAX / 4 * 3;
+}
+
+bool flights_share_is_used(struct flights *t, const struct host *host)
+{
+	struct holding h;
+
+	if (!flights_are_scarce(t))
+		return false;
+	h = shares_of(t->shares, host);
+	return h.flights >= FLIGHTS_MAX * t->share_percent / 100 ||
+	       h.places >= WAITERS_MAX * t->share_percent / 100;
+}
+
+bool flights_is_heavy(struct flights *t, const struct host *host)
+{
+	return t->count >= HEAVY_MIN &&
+	       shares_of(t->shares, host).flights * 100 > t->count * t->share_percent;
+}
+
+struct flight *flights_give_way(struct flights *t, const struct host *host)
+{
+	struct list *all = shares_heaviest_flights(t->shares), *l;
+
+	if (!all || shares_heaviest(t->shares) <= shares_of(t->shares, host).flights + 1)
+		return NULL;
+	l = all->prev;
+	for (unsigned i = 0; i < GIVE_WAY_LOOKS && l != all; i++, l = l->prev) {
+		struct flight *f = list_entry(l, struct flight, owned);
+
+		if (f->waiter_count <= 1)
+			return f;
+	}
+	return NULL;
+}
+
+/* ---- what they ask ---- */
 
 const struct waiter *flights_first(const struct flights *t, const struct flight *f)
 {

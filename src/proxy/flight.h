@@ -7,6 +7,7 @@
 #include "base/reason.h"
 #include "dns/query.h"
 #include "front/client.h"
+#include "proxy/share.h"
 
 /* Questions in flight per worker: 5 s of a dead upstream at 1,600 different ones a
  * second. */
@@ -27,7 +28,8 @@ struct waiter {
 	uint16_t id, flags, limit;
 	bool edns, do_bit, keepalive;
 	uint8_t name_len;
-	uint32_t next; /* number + 1; 0: the last */
+	uint32_t next;	 /* number + 1; 0: the last */
+	uint32_t holder; /* whose share it is of (proxy/share.h) */
 	uint64_t asked_us;
 	uint8_t name[NAME_MAX_LEN]; /* in the case it was asked */
 };
@@ -43,10 +45,18 @@ struct flight {
 	uint32_t chain;	      /* next with the same hash bucket, slot + 1 */
 	uint32_t first, last; /* waiters, number + 1 */
 	unsigned waiter_count;
+	struct list owned; /* by its owner, in the order they began */
+	uint32_t owner;	   /* the holder that began it; 0: nobody, it renews an answer */
 	unsigned out;	   /* copies that can be counted on */
-	unsigned silences; /* copies whose connection fell silent: they may still be
+	unsigned silent;   /* copies whose connection fell silent: they may still be
 			      answered */
+	unsigned silences; /* how often that happened */
 	unsigned copies;   /* sent so far */
+	uint32_t tried;	   /* upstreams (bits, by number) that answered with an error */
+	uint16_t error;	   /* the rcode of the last; 0: none did */
+	int error_ede;	   /* the EDE that came with it; -1: none */
+	bool is_heavy;	   /* its owner held more than its share when it began */
+	bool without_edns; /* an upstream has refused it for its OPT record */
 	unsigned group;	   /* of the upstreams that are asked */
 	uint64_t domain;   /* hash of the registrable domain; 0: not wanted */
 	enum reason why;   /* what the last copy came to */
@@ -60,7 +70,8 @@ struct flight {
 	uint8_t name[NAME_MAX_LEN]; /* in the case it was asked first */
 };
 
-struct flights *flights_new(void);
+/* SHARE_PERCENT of the places are one client's share. NULL: out of memory. */
+struct flights *flights_new(unsigned share_percent);
 void flights_free(struct flights *t);
 
 /* What makes two queries one: name without case, type, class, and the bits DO, CD, RD. */
@@ -73,9 +84,23 @@ struct flight *flights_find(struct flights *t, const struct query *q, uint64_t k
 struct flight *flights_begin(struct flights *t, const struct query *q, uint64_t key,
 			     uint64_t question, uint64_t now_us);
 
-/* Adds C, which asked Q, to F's waiters. Returns 0, or -ENOSPC at either cap. */
+/* Adds C, which is counted as HOST and asked Q, to F's waiters; F is its flight if nobody owns it and
+ * nobody waits for it yet. Returns 0, or -ENOSPC at either cap. */
 int flights_wait(struct flights *t, struct flight *f, const struct client *c,
-		 const struct query *q, uint64_t now_us);
+		 const struct host *host, const struct query *q, uint64_t now_us);
+
+/* True if places are scarce: over three quarters are taken. */
+bool flights_are_scarce(const struct flights *t);
+
+/* True if HOST may not have one more place: they are scarce, and it holds its share. */
+bool flights_share_is_used(struct flights *t, const struct host *host);
+
+/* True if HOST has more than its share of what is in flight just now, be it scarce or not. */
+bool flights_is_heavy(struct flights *t, const struct host *host);
+
+/* The flight that gives way to one of HOST: the newest one of the client that has most, if that
+ * has more than HOST and nobody else waits for it. NULL: none gives way. */
+struct flight *flights_give_way(struct flights *t, const struct host *host);
 
 /* By its id; NULL when it has ended. */
 struct flight *flights_get(struct flights *t, uint64_t id);

@@ -19,6 +19,9 @@
 /* Copies of a query sent in all. Each connection that dies under it costs one; an
  * upstream that always hangs up must not be asked for ever. */
 #define COPIES_MAX 16
+/* No further copy is sent for an answer that is late when so many have been: were one in ten lost, one
+ * query in a hundred thousand would lose all of them. */
+#define LATE_COPIES_MAX 5
 /* Copies that are sent because another has got no answer yet. */
 #define SILENCES_MAX 2
 
@@ -62,19 +65,25 @@ static uint16_t keepalive_for(struct proxy *p, const struct client *c,
 	return q->edns.keepalive ? client_keepalive(p->front, c) : 0;
 }
 
+/* What a client is told that gets no answer. */
+struct failure {
+	unsigned rcode;
+	int ede;	  /* -1: none */
+	const char *text; /* of the EDE; may be NULL */
+	enum metric_source source;
+};
+
 static void send_error(struct proxy *p, const struct client *c, const struct query *q,
-		       unsigned rcode, enum reason why, const char *text,
-		       uint64_t asked_us)
+		       const struct failure *e, uint64_t asked_us)
 {
 	uint8_t *out = client_room(p->front, c, REPLY_ERROR_MAX);
-	int ede = why == REASON_NONE ? -1 : reason_ede(why);
 
 	if (!out)
 		return;
-	client_send(p->front, c,
-		    reply_error(out, q, rcode, ede, text, keepalive_for(p, c, q)));
-	count_response(p, rcode, why == REASON_NONE ? SOURCE_LOCAL : SOURCE_ERROR,
-		       asked_us);
+	client_send(
+	    p->front, c,
+	    reply_error(out, q, e->rcode, e->ede, e->text, keepalive_for(p, c, q)));
+	count_response(p, e->rcode, e->source, asked_us);
 }
 
 static void send_response(struct proxy *p, const struct client *c, const struct query *q,
@@ -140,13 +149,16 @@ static bool serve_stale(struct proxy *p, struct flight *f, enum reason why)
 }
 
 /* Remembers that F had no answer, so that it is not asked for again at once. That no upstream
- * can be had is not remembered: it says nothing about the question. */
+ * can be used is not remembered: it says nothing about the question. Nor is what was asked without
+ * RD, which an upstream may answer otherwise than what others ask. */
 static void remember_failure(struct proxy *p, const struct flight *f, enum reason why,
 			     const char *text)
 {
 	struct query q = flights_asked(f);
 	struct asked a;
 
+	if (!(f->flags & DNS_RD))
+		return;
 	begin_asked(p, &a, &q);
 	if (f->has_stale)
 		recall_tried(p->recall, &a, now_s(p));
@@ -154,40 +166,134 @@ static void remember_failure(struct proxy *p, const struct flight *f, enum reaso
 		recall_failure(p->recall, &a, now_s(p), why, text);
 }
 
-static void query_fail(struct proxy *p, struct flight *f, enum reason why,
-		       const char *text)
+static void fail_waiters(struct proxy *p, struct flight *f, const struct failure *e)
 {
-	(void)serve_stale(p, f, why);
-	remember_failure(p, f, why, text);
 	for (const struct waiter *w = flights_first(p->flights, f); w;
 	     w = flights_next(p->flights, w)) {
 		struct query q = flights_query(f, w);
 
-		send_error(p, &w->client, &q, RCODE_SERVFAIL, why, text, w->asked_us);
+		send_error(p, &w->client, &q, e, w->asked_us);
+	}
+}
+
+/* F gets no good answer: its waiters hear a stale one, else the error that an upstream answered with,
+ * else SERVFAIL and WHY. */
+static void query_fail(struct proxy *p, struct flight *f, enum reason why,
+		       const char *text)
+{
+	struct failure e = {RCODE_SERVFAIL, reason_ede(why), text, SOURCE_ERROR};
+
+	if (f->error)
+		e = (struct failure){f->error, f->error_ede, NULL, SOURCE_UPSTREAM};
+	(void)serve_stale(p, f, why);
+	remember_failure(p, f, why, text);
+	fail_waiters(p, f, &e);
+	end_flight(p, f);
+}
+
+static void count_off(struct flight *f, bool was_silent)
+{
+	if (was_silent)
+		f->silent--;
+	else
+		f->out--;
+}
+
+/* F is sent again at the end of this round: not now, since a connection may be ending just now. */
+static void retry_soon(struct proxy *p, struct flight *f)
+{
+	list_remove(&f->waiting);
+	list_append(&p->waiting, &f->waiting);
+	pool_change_soon(p->pool);
+}
+
+/* The answer to a question that nobody waits for any more: it is kept for those that ask next. */
+static void keep_late_answer(struct proxy *p, const struct pool_answer *from)
+{
+	const struct response *r = from->response;
+	struct query q = {
+	    .flags = (uint16_t)((from->bits & SENT_RD ? DNS_RD : 0) |
+				(from->bits & SENT_CD ? DNS_CD : 0)),
+	    .question = r->question,
+	    .edns = {.present = from->bits & SENT_DO, .do_bit = from->bits & SENT_DO},
+	};
+	struct response kept;
+	struct asked a;
+
+	if (rcode_is_error(r->rcode))
+		return;
+	begin_asked(p, &a, &q);
+	a.group = from->group;
+	(void)recall_store(p->recall, &a, &q, r, now_s(p), &kept);
+}
+
+/* An upstream answered F with an error. Returns true if another may do better, and F goes on. */
+static bool ask_another(struct proxy *p, struct flight *f, const struct pool_answer *from)
+{
+	const struct edns *e = &from->response->edns;
+
+	f->tried |= 1u << from->upstream;
+	f->error = from->response->rcode;
+	f->error_ede = e->ede_count ? e->ede[0].code : -1;
+	if (f->out)
+		return true;
+	if (f->copies >= COPIES_MAX || !pool_has_untried(p->pool, f->group, f->tried))
+		return false;
+	metric_inc(&p->options.metrics->replays);
+	retry_soon(p, f);
+	return true;
+}
+
+/* Ends F with the error R. */
+static void end_with_error(struct proxy *p, struct flight *f, const struct response *r)
+{
+	struct query q = flights_asked(f);
+	struct asked a;
+
+	begin_asked(p, &a, &q);
+	if (serve_stale(p, f, REASON_NONE)) {
+		if (f->flags & DNS_RD)
+			recall_tried(p->recall, &a, now_s(p));
+	} else if (r->question.name_len) {
+		struct response kept;
+
+		r = recall_store(p->recall, &a, &q, r, now_s(p), &kept);
+		send_to_waiters(p, f, r, SOURCE_UPSTREAM);
+	} else {
+		fail_waiters(
+		    p, f,
+		    &(struct failure){r->rcode, f->error_ede, NULL, SOURCE_UPSTREAM});
 	}
 	end_flight(p, f);
 }
 
-static bool query_answer(void *arg, uint64_t id, const struct response *r)
+static void end_with_answer(struct proxy *p, struct flight *f, const struct response *r)
 {
-	struct proxy *p = arg;
-	struct flight *f = flights_get(p->flights, id);
+	struct query q = flights_asked(f);
 	struct response kept;
-	struct query q;
 	struct asked a;
 
-	if (!f)
-		return false;
-	q = flights_asked(f);
 	begin_asked(p, &a, &q);
-	if (r->rcode != RCODE_NOERROR && r->rcode != RCODE_NXDOMAIN &&
-	    serve_stale(p, f, REASON_NONE)) {
-		recall_tried(p->recall, &a, now_s(p));
-	} else {
-		r = recall_store(p->recall, &a, &q, r, now_s(p), &kept);
-		send_to_waiters(p, f, r, SOURCE_UPSTREAM);
-	}
+	r = recall_store(p->recall, &a, &q, r, now_s(p), &kept);
+	send_to_waiters(p, f, r, SOURCE_UPSTREAM);
 	end_flight(p, f);
+}
+
+static bool query_answer(void *arg, const struct pool_answer *from)
+{
+	struct proxy *p = arg;
+	struct flight *f = flights_get(p->flights, from->flight);
+
+	if (!f) {
+		keep_late_answer(p, from);
+		return false;
+	}
+	if (from->is_copy)
+		count_off(f, from->was_silent);
+	if (!rcode_is_error(from->response->rcode))
+		end_with_answer(p, f, from->response);
+	else if (!ask_another(p, f, from))
+		end_with_error(p, f, from->response);
 	return true;
 }
 
@@ -248,18 +354,22 @@ static void have_stale(struct proxy *p, struct flight *f)
 
 /* ---- sending, and sending again ---- */
 
-static struct pool_ask ask_of(const struct flight *f, const struct query *q)
+static struct ask ask_of(const struct flight *f, const struct query *q)
 {
-	return (struct pool_ask){.query = q,
-				 .flight = f->id,
-				 .question = f->question,
-				 .domain = f->domain,
-				 .group = f->group};
+	return (struct ask){.query = q,
+			    .flight = f->id,
+			    .question = f->question,
+			    .domain = f->domain,
+			    .group = f->group,
+			    .tried = f->tried,
+			    .is_copy = f->out || f->silent,
+			    .without_edns = f->without_edns,
+			    .is_heavy = f->is_heavy};
 }
 
 static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
 {
-	struct pool_ask ask = ask_of(f, q);
+	struct ask ask = ask_of(f, q);
 	enum reason why = f->why;
 	const char *text = reason_word(why);
 	unsigned copies;
@@ -281,8 +391,12 @@ static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
 			break;
 		}
 	}
-	if (!f->out && !f->silences)
+	if (f->out)
+		return;
+	if (!f->silent)
 		query_fail(p, f, why, text);
+	else if (f->copies < COPIES_MAX)
+		list_append(&p->waiting, &f->waiting); /* what changes next may help */
 }
 
 static void send_again(struct proxy *p, struct flight *f)
@@ -292,19 +406,19 @@ static void send_again(struct proxy *p, struct flight *f)
 	send_copy(p, f, &q);
 }
 
-static void query_lost(void *arg, uint64_t id, enum reason why)
+static void query_lost(void *arg, uint64_t id, enum reason why, bool was_silent)
 {
 	struct proxy *p = arg;
 	struct flight *f = flights_get(p->flights, id);
 
 	if (!f)
 		return;
-	f->out--;
+	count_off(f, was_silent);
 	f->why = why;
 	if (f->out)
 		return;
 	metric_inc(&p->options.metrics->replays);
-	send_again(p, f);
+	retry_soon(p, f);
 }
 
 static void query_silent(void *arg, uint64_t id)
@@ -315,22 +429,39 @@ static void query_silent(void *arg, uint64_t id)
 	if (!f)
 		return;
 	f->out--;
+	f->silent++;
 	f->why = REASON_READ_TIMEOUT;
 	f->silences++;
 	if (f->out || f->silences > SILENCES_MAX)
 		return; /* another copy is out, or it waits until its deadline */
 	metric_inc(&p->options.metrics->replays);
-	send_again(p, f);
+	retry_soon(p, f);
 }
 
-static bool query_late(void *arg, uint64_t id)
+static void query_refused_opt(void *arg, uint64_t id, bool was_silent)
 {
 	struct proxy *p = arg;
 	struct flight *f = flights_get(p->flights, id);
-	struct pool_ask ask;
+
+	if (!f)
+		return;
+	count_off(f, was_silent);
+	f->without_edns = true;
+	if (f->out)
+		return;
+	metric_inc(&p->options.metrics->replays);
+	retry_soon(p, f);
+}
+
+static bool query_late(void *arg, uint64_t id, bool alone)
+{
+	struct proxy *p = arg;
+	struct flight *f = flights_get(p->flights, id);
+	struct ask ask;
 	struct query q;
 
-	if (!f || f->copies >= COPIES_MAX)
+	if (!f || f->copies >= LATE_COPIES_MAX || flights_are_scarce(p->flights) ||
+	    (alone && f->out > 1))
 		return false;
 	q = flights_asked(f);
 	ask = ask_of(f, &q);
@@ -355,6 +486,7 @@ const struct pool_events query_events = {
     .answer = query_answer,
     .lost = query_lost,
     .silent = query_silent,
+    .refused_opt = query_refused_opt,
     .late = query_late,
     .change = query_change,
 };
@@ -363,9 +495,27 @@ const struct pool_events query_events = {
 
 static void overload(struct proxy *p, const struct client *c, const struct query *q)
 {
+	static const char text[] =
+	    "overload: too many queries are waiting for the upstreams";
+
 	metric_inc(&p->options.metrics->dropped[REASON_OVERLOAD]);
-	send_error(p, c, q, RCODE_SERVFAIL, REASON_OVERLOAD,
-		   "overload: too many queries are waiting for the upstreams", now(p));
+	send_error(p, c, q,
+		   &(struct failure){RCODE_SERVFAIL, reason_ede(REASON_OVERLOAD), text,
+				     SOURCE_ERROR},
+		   now(p));
+}
+
+/* There is no place for C to wait: it gets a stale answer if there is one. */
+static void refuse(struct proxy *p, const struct client *c, const struct query *q,
+		   const struct asked *a, bool stale)
+{
+	struct response r;
+
+	if (stale &&
+	    recall_stale(p->recall, a, &q->question, now_s(p), REASON_OVERLOAD, &r))
+		send_response(p, c, q, &r, SOURCE_STALE, now(p));
+	else
+		overload(p, c, q);
 }
 
 /* A new flight, which nobody waits for yet; NULL: there are too many. */
@@ -402,30 +552,54 @@ static void renew(struct proxy *p, const struct query *q, const struct asked *a)
 	send_copy(p, f, q);
 }
 
+/* A flight for HOST, for which another may have to give way; NULL: HOST holds its share. */
+static struct flight *claim_flight(struct proxy *p, const struct host *host,
+				   const struct query *q, const struct asked *a,
+				   uint64_t key)
+{
+	struct flight *f, *other;
+
+	if (flights_share_is_used(p->flights, host))
+		return NULL;
+	f = begin_flight(p, q, a, key);
+	other = f ? NULL : flights_give_way(p->flights, host);
+	if (!other)
+		return f;
+	query_fail(p, other, REASON_OVERLOAD,
+		   "overload: this client asks more than others, and places are scarce");
+	return begin_flight(p, q, a, key);
+}
+
+/* F has just begun, and C waits for it. */
+static void send_first(struct proxy *p, struct flight *f, const struct host *host,
+		       const struct query *q)
+{
+	f->is_heavy = flights_is_heavy(p->flights, host);
+	send_copy(p, f, q);
+}
+
 static void forward(struct proxy *p, const struct client *c, const struct query *q,
 		    const struct asked *a, bool stale)
 {
 	uint64_t key = flights_key(q, a->question);
 	struct flight *f = flights_find(p->flights, q, key);
+	struct host host = client_host(p->front, c);
 	bool joined = f != NULL;
-	uint64_t id;
 
 	if (!f)
-		f = begin_flight(p, q, a, key);
-	if (!f || flights_wait(p->flights, f, c, q, now(p)) < 0) {
+		f = claim_flight(p, &host, q, a, key);
+	if (!f || flights_wait(p->flights, f, c, &host, q, now(p)) < 0) {
 		if (f && !joined)
 			end_flight(p, f);
-		overload(p, c, q);
+		refuse(p, c, q, a, stale);
 		return;
 	}
-	id = f->id;
 	if (joined)
 		metric_inc(&p->options.metrics->joined);
-	else
-		send_copy(p, f, q);
-	f = flights_get(p->flights, id); /* it may have failed at once */
-	if (f && stale)
+	if (stale)
 		have_stale(p, f);
+	if (!joined)
+		send_first(p, f, &host, q);
 }
 
 /* Which upstreams serve the name, if it is to be answered by any: true; else it was answered. */
@@ -496,7 +670,8 @@ void query_begin(void *arg, const struct client *c, const uint8_t *message, size
 	metric_inc(
 	    &m->requests[tcp ? METRIC_TCP : METRIC_UDP][qtype_slot(q.question.type)]);
 	if (verdict == VERDICT_REPLY)
-		send_error(p, c, &q, rcode, REASON_NONE, NULL, now(p));
+		send_error(p, c, &q, &(struct failure){rcode, -1, NULL, SOURCE_LOCAL},
+			   now(p));
 	else
 		answer(p, c, &q);
 }
@@ -512,7 +687,7 @@ int proxy_new(struct proxy **out, const struct proxy_options *o)
 	p->options = *o;
 	list_init(&p->waiting);
 	list_init(&p->overdue);
-	p->flights = flights_new();
+	p->flights = flights_new(o->client_share);
 	if (!p->flights || recall_new(&p->recall, &o->recall) < 0) {
 		flights_free(p->flights);
 		free(p);

@@ -17,6 +17,7 @@ struct proxy_options {
 	struct loop *loop;
 	struct metrics *metrics;
 	uint64_t timeout_us;	 /* from a query's arrival to its end */
+	unsigned client_share;	 /* percent of the places that are one client's share */
 	uint64_t stale_after_us; /* then a stale answer will do (RFC 8767 5) */
 	const struct routes *routes;
 	const struct domains *domains; /* for POLICY_SHARD; else NULL */

@@ -214,53 +214,72 @@ static void on_ready(void *arg, unsigned ready)
 
 /* ---- time ---- */
 
-/* The first query that has not been looked at for being late. */
-static struct sent *not_yet_late(const struct conn *c)
+static uint64_t later(uint64_t a, uint64_t b)
 {
-	struct sent *s = ids_oldest(c->ids);
+	return a > b ? a : b;
+}
 
-	while (s && s->sent_us <= c->late_us)
-		s = ids_next(c->ids, s);
-	return s;
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A query that takes longer is late. */
+static uint64_t late_after(const struct conn *c)
+{
+	const struct health *h = c->context->health;
+
+	return c->context->hedges ? health_late(h) : health_lost(h);
+}
+
+/* When the query at mark M is DELAY old; never where none is, or nobody counts on it. */
+static uint64_t due(const struct conn *c, enum ids_mark m, uint64_t delay)
+{
+	const struct sent *s = c->is_silent ? NULL : ids_marked(c->ids, m);
+
+	return s && delay != HEALTH_NEVER ? s->sent_us + delay : HEALTH_NEVER;
 }
 
 static uint64_t next_late(const struct conn *c)
 {
-	const struct sent *s =
-	    c->context->hedges && !c->is_silent ? not_yet_late(c) : NULL;
-	uint64_t late = s ? s->sent_us + health_late(c->context->health) : HEALTH_NEVER;
-
-	return late > c->late_again_us ? late : c->late_again_us;
+	return later(due(c, MARK_LATE, late_after(c)), c->late_again_us);
 }
 
-static uint64_t silence_began(const struct conn *c, const struct sent *oldest)
+static uint64_t next_overdue(const struct conn *c)
 {
-	return c->heard_us > oldest->sent_us ? c->heard_us : oldest->sent_us;
+	return due(c, MARK_OVERDUE, health_overdue(c->context->health));
+}
+
+/* Since when C has said nothing though it should have. */
+static uint64_t silence_began(const struct conn *c)
+{
+	const struct sent *s = ids_marked(c->ids, MARK_FRESH);
+
+	return s ? later(c->heard_us, s->sent_us) : HEALTH_NEVER;
 }
 
 /* When a READY or DRAINING connection with queries out has to be looked at again. */
 static uint64_t next_look(const struct conn *c)
 {
 	const struct health *h = c->context->health;
-	const struct sent *oldest = ids_oldest(c->ids);
-	uint64_t silence, late = next_late(c);
+	uint64_t end = ids_oldest(c->ids)->sent_us + c->context->timeout_us, silence;
 
 	if (c->state == CONN_DRAINING && c->is_silent)
-		return oldest->sent_us + c->context->timeout_us;
-	silence = silence_began(c, oldest) +
-		  (c->is_suspect ? health_patience(h) : health_suspicion(h));
-	return silence < late ? silence : late;
+		return end;
+	silence =
+	    silence_began(c) + (c->is_suspect ? health_patience(h) : health_suspicion(h));
+	return sooner(sooner(silence, end), sooner(next_late(c), next_overdue(c)));
 }
 
 void conn_watch_time(struct conn *c)
 {
-	uint64_t due;
+	uint64_t look;
 
 	if (c->state < CONN_READY)
 		return; /* the handshake has a time of its own */
-	due = next_look(c);
-	if (!timer_running(&c->timer) || due < c->timer.due)
-		timer_at(c, due);
+	look = next_look(c);
+	if (!timer_running(&c->timer) || look < c->timer.due)
+		timer_at(c, look);
 }
 
 /* The copy that S was will not be answered in time, or at all. */
@@ -298,24 +317,34 @@ static void look_at_idle(struct conn *c)
 /* Tells of what has become late since it was last asked. */
 static void look_for_late(struct conn *c)
 {
-	uint64_t delay = health_late(c->context->health);
-	struct sent *s = not_yet_late(c), *next;
+	struct sent *s;
 
-	for (; s && s->sent_us + delay <= now(c); s = next) {
-		next = ids_next(c->ids, s);
+	while (next_late(c) <= now(c)) {
+		s = ids_marked(c->ids, MARK_LATE);
 		if (s->flight && !c->context->events->late(c, s)) {
-			c->late_us = s->sent_us - 1;
 			c->late_again_us = now(c) + LATE_AGAIN_US;
 			return;
 		}
-		c->late_us = s->sent_us;
+		ids_pass(c->ids, MARK_LATE);
+	}
+}
+
+static void look_for_overdue(struct conn *c)
+{
+	struct sent *s;
+
+	while (next_overdue(c) <= now(c)) {
+		s = ids_marked(c->ids, MARK_OVERDUE);
+		ids_pass(c->ids, MARK_OVERDUE);
+		if (s->flight)
+			c->context->events->overdue(c, s);
 	}
 }
 
 static void look_at_silence(struct conn *c)
 {
 	const struct health *h = c->context->health;
-	uint64_t began = silence_began(c, ids_oldest(c->ids));
+	uint64_t began = silence_began(c);
 
 	if (began + health_patience(h) <= now(c)) {
 		c->heard_us = now(c); /* said once; the next silence begins here */
@@ -340,10 +369,10 @@ static void look(struct conn *c)
 		look_at_idle(c);
 		return;
 	}
-	if (next_late(c) <= now(c))
-		look_for_late(c);
 	if (!(c->state == CONN_DRAINING && c->is_silent))
 		look_at_silence(c);
+	look_for_late(c); /* none, if it is silent */
+	look_for_overdue(c);
 	if (c->state != CONN_CLOSED && ids_awaited_count(c->ids))
 		conn_watch_time(c);
 }
@@ -378,13 +407,11 @@ static void give_up_early(struct conn *c)
 	struct sent *s;
 
 	while ((s = ids_oldest(c->ids))) {
-		uint64_t flight = s->flight;
-
 		count_lost_hedge(c, s);
 		ids_abandon(c->ids, s);
 		metric_dec(&c->context->metrics->inflight);
 		metric_inc(&c->context->metrics->requests[REASON_TLS_TIMEOUT]);
-		c->context->events->lost(c, flight, REASON_TLS_TIMEOUT);
+		c->context->events->lost(c, s, REASON_TLS_TIMEOUT);
 	}
 }
 
@@ -492,13 +519,13 @@ void conn_drop(struct conn *c, enum reason why, const char *detail)
 	release(c);
 	events->closed(c, why, failed, detail);
 	while ((s = ids_oldest(c->ids))) {
-		uint64_t flight = s->flight;
+		struct sent lost = *s;
 
 		count_lost_hedge(c, s);
 		ids_release(c->ids, s);
 		metric_dec(&c->context->metrics->inflight);
 		metric_inc(&c->context->metrics->requests[why]);
-		events->lost(c, flight, why);
+		events->lost(c, &lost, why);
 	}
 }
 

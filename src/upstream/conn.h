@@ -10,6 +10,7 @@
 #include "net/loop.h"
 #include "net/timer.h"
 #include "net/tls.h"
+#include "upstream/ask.h"
 #include "upstream/dial.h"
 #include "upstream/health.h"
 #include "upstream/ids.h"
@@ -45,19 +46,25 @@ struct conn_events {
 	void (*ready)(struct conn *c);
 	/* There are frames to be flushed at the end of this round. */
 	void (*dirty)(struct conn *c);
-	/* A response to S came (flight 0: a probe, or given up), RTT_US after it was sent.
-	 * Returns false when nobody waited for it any more. */
+	/* A response to S came, RTT_US after it was sent. S is given up if not IS_AWAITED.
+	 * R has a question of length 0 if it is an error without one. Returns false when
+	 * nobody waited for it any more. */
 	bool (*answer)(struct conn *c, const struct sent *s, const struct response *r,
-		       uint64_t rtt_us);
+		       uint64_t rtt_us, bool is_awaited);
 	/* It takes longer than DIAL_PATIENCE_US to become ready. */
 	void (*slow)(struct conn *c);
-	/* S takes longer than nearly all others (health_late()). Told once of each, if the
-	 * context says that it hedges; again a little later if this returns false. */
+	/* S takes longer than nearly all others (health_late() where the context says that it
+	 * hedges, else health_lost()). Told once of each; again a little later if this returns
+	 * false. */
 	bool (*late)(struct conn *c, struct sent *s);
+	/* S has been out for health_overdue(). Told once of each. */
+	void (*overdue)(struct conn *c, struct sent *s);
 	/* It has been silent for health_suspicion() with queries out: perhaps it is dead. */
 	void (*doubt)(struct conn *c);
 	/* It has been silent for health_patience() with queries out. */
 	void (*silent)(struct conn *c);
+	/* The upstream asks for it to be closed soon (RFC 7828 3.3.1). */
+	void (*dismissed)(struct conn *c);
 	/* Nothing is out. Returns when it is to be looked at again; the past: now it ends. */
 	uint64_t (*idle)(struct conn *c);
 	/* It was given its limit of queries, has answered them, and is still open. */
@@ -65,8 +72,8 @@ struct conn_events {
 	/* It is CLOSED for this reason, and FAILED says whether that speaks against the
 	 * upstream. Its queries are then reported lost. */
 	void (*closed)(struct conn *c, enum reason why, bool failed, const char *detail);
-	/* The query of FLIGHT (0: a probe's) will not be answered on this connection. */
-	void (*lost)(struct conn *c, uint64_t flight, enum reason why);
+	/* S (flight 0: a probe) will not be answered on this connection. */
+	void (*lost)(struct conn *c, const struct sent *s, enum reason why);
 };
 
 /* What is the same for all connections to one upstream of one worker. */
@@ -80,7 +87,7 @@ struct conn_context {
 	struct tls_peer *peer;
 	struct health *health;
 	struct upstream_metrics *metrics;
-	bool hedges;	     /* `late` is to be told */
+	bool hedges;	     /* `late` is told soon: another upstream may be asked */
 	bool fast_open;	     /* TCP Fast Open is tried */
 	bool early_data;     /* queries may be sent before the handshake (0rtt=on) */
 	uint64_t timeout_us; /* a query is not awaited for longer */
@@ -94,7 +101,8 @@ struct conn {
 	bool is_slow;	   /* `slow` was reported */
 	bool is_suspect;   /* `doubt` was reported, and nothing has come since */
 	bool is_silent;	   /* what is out on it is not counted on any more */
-	bool is_careful;   /* one query per record; see health_is_careful() */
+	bool is_careful;   /* one query per record: since `out` was last empty, see
+			    health_is_careful() */
 	bool wants_write;  /* the socket or TLS is waited for, to write on */
 	bool failed_write; /* nothing more can be written; what is in the socket is still
 			      read */
@@ -120,9 +128,9 @@ struct conn {
 	uint64_t dialled_us, connected_us;
 	uint64_t heard_us; /* the silence began */
 	uint64_t idle_since_us;
-	uint64_t idle_us; /* the upstream's own value, if it gave one (RFC 7828) */
-	uint64_t late_us; /* what was sent until then has been looked at for being late */
-	uint64_t late_again_us; /* not before then is the next looked at */
+	uint64_t idle_us;     /* the upstream's own value, if it gave one (RFC 7828) */
+	uint64_t answered_us; /* the latest query that was answered had been sent then */
+	uint64_t late_again_us; /* not before then is the next looked at for being late */
 	uint64_t linger_us;	/* DRAINING: it is watched until then */
 };
 
@@ -138,22 +146,25 @@ void conn_free(struct conn *c);
 /* True if it takes one more query. */
 bool conn_has_room(const struct conn *c);
 
-/* True if it was given as many queries as it may be. */
+/* True if it is CONNECTING or HANDSHAKING. */
+static inline bool conn_is_dialling(const struct conn *c)
+{
+	return c->state < CONN_READY;
+}
+
+/* True if it was given as many queries as it may be, or has lost the answers to very many. */
 bool conn_is_used_up(const struct conn *c);
 
-/* True if it does, and nothing is held against it. */
+/* True if C takes one more query and is not suspected of being dead. */
 bool conn_is_good(const struct conn *c);
 
 /* True if Q may be sent on it now: who has copied early data can have it asked again, which does no
  * harm for types of data (RFC 6895 3.1), and is not tried with others. */
 bool conn_takes(const struct conn *c, const struct query *q);
 
-/*
- * Queues Q for FLIGHT (0: a probe, whose answer nobody waits for). QUESTION is
- * conn_question_hash() of its question. Returns its id, -ENOSPC when it has no room, or
- * -ENOMEM.
- */
-int conn_send(struct conn *c, const struct query *q, uint64_t flight, uint64_t question);
+/* Queues the query of A. Returns what was queued, good until the next call of this room; NULL: C
+ * does not take it, or memory is short. */
+struct sent *conn_send(struct conn *c, const struct ask *a);
 
 /* Writes what is queued, in one TLS record where it fits. Call at the end of a round. */
 void conn_flush(struct conn *c);

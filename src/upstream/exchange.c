@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "dns/message.h"
+#include "dns/octets.h"
 #include "dns/qtype.h"
 #include "net/frame.h"
 
@@ -12,6 +13,9 @@
  * room for one of any length. */
 #define OUT_MAX                                                                          \
 	(IDS_MAX * (FRAME_HEADER + QUERY_PAD_BLOCK) + FRAME_HEADER + QUERY_ENCODED_MAX)
+/* Ids that are taken by queries which nobody waits for any more, since their answers may still come.
+ * With more of them a connection is worn out, and another takes its place. */
+#define WORN_MAX (IDS_MAX / 2)
 /* Kept when nothing waits, so that a usual round allocates nothing. */
 #define OUT_KEEP 16384
 /* Early data: what fits beside the ClientHello into the ten segments that may go first (RFC 6928). */
@@ -48,7 +52,8 @@ void conn_make_dirty(struct conn *c)
 
 bool conn_is_used_up(const struct conn *c)
 {
-	return c->limit && c->queries >= c->limit;
+	return (c->limit && c->queries >= c->limit) ||
+	       ids_taken_count(c->ids) - ids_awaited_count(c->ids) >= WORN_MAX;
 }
 
 /* Octets that may wait in `out`. */
@@ -79,33 +84,54 @@ bool conn_is_good(const struct conn *c)
 	return !c->is_suspect && conn_has_room(c);
 }
 
-int conn_send(struct conn *c, const struct query *q, uint64_t flight, uint64_t question)
+/* What is in `out` starts with a whole frame, so this is the time to change it. */
+static void settle_care(struct conn *c, uint64_t now)
+{
+	if (!buf_len(&c->out))
+		c->is_careful = health_is_careful(c->context->health, now);
+}
+
+/* Queues the message that asks A's question under ID. */
+static void queue(struct conn *c, uint8_t *frame, const struct ask *a, uint16_t id,
+		  bool with_opt)
+{
+	size_t n = with_opt ? query_encode(frame + FRAME_HEADER, a->query, id, !c->asked)
+			    : query_encode_bare(frame + FRAME_HEADER, a->query, id);
+
+	frame_put_length(frame, n);
+	buf_commit(&c->out, FRAME_HEADER + n);
+	c->asked |= with_opt;
+	c->queries++;
+	c->unsent++;
+}
+
+struct sent *conn_send(struct conn *c, const struct ask *a)
 {
 	const struct conn_context *k = c->context;
 	uint64_t now = loop_now(k->loop);
+	struct sent *s;
 	uint8_t *frame;
-	size_t n;
 	int id;
 
-	if (!conn_takes(c, q))
-		return -ENOSPC;
+	if (!conn_takes(c, a->query))
+		return NULL;
+	settle_care(c, now);
 	frame = buf_reserve(&c->out, FRAME_HEADER + QUERY_ENCODED_MAX, OUT_MAX);
 	if (!frame)
-		return -ENOMEM;
-	id = ids_take(c->ids, k->random, flight, question, now);
+		return NULL;
+	id = ids_take(c->ids, k->random, a->flight, a->question, now);
 	if (id < 0)
-		return id;
-	n = query_encode(frame + FRAME_HEADER, q, (uint16_t)id, !c->asked);
-	frame_put_length(frame, n);
-	buf_commit(&c->out, FRAME_HEADER + n);
-	c->asked = true;
-	c->queries++;
-	c->unsent++;
+		return NULL;
+	s = ids_find(c->ids, (uint16_t)id);
+	s->group = (uint8_t)a->group;
+	s->bits = sent_bits(a->query);
+	s->with_opt = !a->without_edns && !health_lacks_edns(k->health, now);
+	queue(c, frame, a, (uint16_t)id, s->with_opt);
 	metric_inc(&k->metrics->inflight);
 	conn_make_dirty(c);
 	if (ids_awaited_count(c->ids) == 1)
 		conn_watch_time(c);
-	return id;
+	return s;
 }
 
 static void wait_for(struct conn *c, bool write)
@@ -240,10 +266,22 @@ static void obey_keepalive(struct conn *c, const struct edns *e)
 		return;
 	if (!us) {
 		if (c->state == CONN_READY)
-			conn_retire(c, 0);
+			c->context->events->dismissed(c);
 		return;
 	}
 	c->idle_us = us - us / 8;
+}
+
+/* What was sent before a query that has been answered was passed over by the upstream: how long
+ * that takes says nothing of the connection. */
+static void pass_over(struct conn *c, uint64_t sent_us)
+{
+	struct sent *s;
+
+	if (sent_us > c->answered_us)
+		c->answered_us = sent_us;
+	while ((s = ids_marked(c->ids, MARK_FRESH)) && s->sent_us < c->answered_us)
+		ids_pass(c->ids, MARK_FRESH);
 }
 
 static void on_response(struct conn *c, struct sent *s, const struct response *r)
@@ -252,17 +290,17 @@ static void on_response(struct conn *c, struct sent *s, const struct response *r
 	uint64_t now = loop_now(k->loop);
 	uint64_t rtt = now - s->sent_us;
 	struct sent answered = *s;
+	bool is_awaited = ids_awaited(s);
 
-	if (ids_awaited(s))
+	if (is_awaited)
 		metric_dec(&k->metrics->inflight);
-	else
-		answered.flight = 0;
 	ids_release(c->ids, s);
+	pass_over(c, answered.sent_us);
 	c->bad_answers = 0;
 	c->answers++;
 	c->idle_since_us = now;
 	obey_keepalive(c, &r->edns);
-	if (k->events->answer(c, &answered, r, rtt)) {
+	if (k->events->answer(c, &answered, r, rtt, is_awaited)) {
 		metric_inc(&k->metrics->requests[REASON_NONE]);
 		histogram_add(&k->metrics->request_duration, rtt);
 	} else {
@@ -275,9 +313,13 @@ static void on_message(struct conn *c, const uint8_t *message, size_t len)
 	struct response r;
 	struct sent *s;
 
-	s = ids_find(c->ids, (uint16_t)(message[0] << 8 | message[1]));
+	s = ids_find(c->ids, load16(message));
 	if (!s) {
 		count_bad(c, REASON_UNMATCHED);
+		return;
+	}
+	if (response_read_error(&r, message, len) == 0) {
+		on_response(c, s, &r);
 		return;
 	}
 	if (response_read(&r, message, len) < 0) {

@@ -4,7 +4,7 @@
 /* A slower member is asked so often, while there are queries: enough to notice that it has become
  * the faster one, and next to nothing. */
 #define PROBE_US 30000000
-/* One of which nothing is known is asked soon after the start. */
+/* One of which nothing is known is asked soon after the start; one that erred, as often. */
 #define FIRST_PROBE_US 1000000
 
 static uint64_t now(const struct group *g)
@@ -22,6 +22,7 @@ static void put_in_order(struct group *g, uint64_t domain)
 		const struct upstream *u = g->members[i];
 
 		c[i] = (struct candidate){.down = u->health.down,
+					  .erring = health_is_erring(&u->health),
 					  .latency_us = u->health.rtt_us,
 					  .failures = u->health.failures,
 					  .weight = u->weight,
@@ -38,7 +39,7 @@ static struct upstream *member(const struct group *g, unsigned place)
 
 static struct pick pick_plain(struct upstream *u)
 {
-	return (struct pick){.upstream = u};
+	return (struct pick){.upstream = plain_has_room(u->plain) ? u : NULL};
 }
 
 static struct pick pick_conn(struct conn *c)
@@ -46,55 +47,111 @@ static struct pick pick_conn(struct conn *c)
 	return (struct pick){.upstream = c ? upstream_of(c) : NULL, .conn = c};
 }
 
-struct pick group_choose(struct group *g, uint64_t domain, bool *soon)
+static bool has_tried(const struct upstream *u, uint32_t tried)
 {
-	struct conn *doubtful = NULL;
-
-	*soon = false;
-	put_in_order(g, domain);
-	for (unsigned i = 0; i < g->count; i++) {
-		struct upstream *u = member(g, i);
-		struct conn *c;
-
-		if (u->health.down)
-			break; /* as are those behind it */
-		if (u->plain)
-			return pick_plain(u);
-		c = upstream_find(u, conn_is_good);
-		if (c)
-			return pick_conn(c);
-		if (!doubtful)
-			doubtful = upstream_find(u, conn_has_room);
-		if (*soon)
-			continue;
-		c = upstream_open(u);
-		*soon = c && !c->is_slow;
-	}
-	return pick_conn(doubtful);
+	return tried >> u->number & 1;
 }
 
-struct pick group_choose_down(struct group *g, bool *soon)
+/* U, which is UP and comes next, is the only one that may see a name of its shard, unless it cannot be
+ * reached. */
+static bool keeps_names(const struct group *g, struct upstream *u)
 {
-	for (unsigned i = 0; i < g->count; i++) {
-		struct upstream *u = member(g, i);
-		struct conn *c = upstream_find(u, conn_has_room);
+	const struct conn *dialling;
 
-		health_wanted(&u->health, now(g));
-		if (u->plain && health_may_dial(&u->health, now(g)))
-			return pick_plain(u);
-		if (c)
-			return pick_conn(c);
-		*soon |= upstream_open(u) != NULL;
+	if (g->policy != POLICY_SHARD || health_is_erring(&u->health))
+		return false;
+	dialling = u->plain || upstream_find(u, conn_has_room)
+		       ? NULL
+		       : upstream_find(u, conn_is_dialling);
+	return !dialling || !dialling->is_slow;
+}
+
+/* What U has for a query. Where it has no connection, one is opened. */
+static struct pick offer(struct upstream *u, const struct ask *a, struct refusal *why,
+			 struct conn **doubtful)
+{
+	struct conn *c;
+
+	if (!upstream_has_capacity(u, a->is_heavy)) {
+		if (!a->is_heavy)
+			upstream_held(u);
+		why->full = true;
+		return (struct pick){0};
+	}
+	if (u->plain) {
+		why->full |= !plain_has_room(u->plain);
+		return pick_plain(u);
+	}
+	c = upstream_find(u, conn_is_good);
+	if (c)
+		return pick_conn(c);
+	if (!*doubtful)
+		*doubtful = upstream_find(u, conn_has_room);
+	if (!why->soon) {
+		c = upstream_open(u);
+		why->soon = c && !c->is_slow;
 	}
 	return (struct pick){0};
 }
 
-struct pick group_runner_up(struct group *g, unsigned n)
+struct pick group_choose(struct group *g, const struct ask *a, struct refusal *why)
+{
+	struct conn *doubtful = NULL;
+
+	*why = (struct refusal){0};
+	put_in_order(g, a->domain);
+	for (unsigned i = 0; i < g->count; i++) {
+		struct upstream *u = member(g, i);
+		struct pick p;
+
+		if (u->health.down)
+			break; /* as are those behind it */
+		if (has_tried(u, a->tried))
+			continue;
+		p = offer(u, a, why, &doubtful);
+		if (p.upstream)
+			return p;
+		if (keeps_names(g, u))
+			break;
+	}
+	return pick_conn(doubtful);
+}
+
+/* What U has, which is DOWN, or has nothing but a dial that takes long. */
+static struct pick last_offer(struct upstream *u, struct refusal *why)
+{
+	struct conn *c = upstream_find(u, conn_has_room);
+
+	health_wanted(&u->health, loop_now(u->context.loop));
+	if (u->plain && health_may_dial(&u->health, loop_now(u->context.loop)))
+		return pick_plain(u);
+	if (!c)
+		why->soon |= upstream_open(u) != NULL;
+	return pick_conn(c);
+}
+
+struct pick group_choose_last(struct group *g, const struct ask *a, struct refusal *why)
+{
+	struct pick p = {0};
+
+	for (unsigned i = 0; i < g->count && !p.upstream; i++) {
+		struct upstream *u = member(g, i);
+
+		if (!has_tried(u, a->tried) && upstream_has_capacity(u, a->is_heavy))
+			p = last_offer(u, why);
+		if (!u->health.down && keeps_names(g, u))
+			break;
+	}
+	return p;
+}
+
+struct pick group_runner_up(struct group *g, const struct ask *a, unsigned n)
 {
 	struct upstream *u = n < g->count ? member(g, n) : NULL;
 	struct conn *c;
 
-	if (!u || u->health.down)
+	if (!u || u->health.down || has_tried(u, a->tried) ||
+	    !upstream_has_capacity(u, true))
 		return (struct pick){0};
 	if (u->plain)
 		return pick_plain(u);
@@ -104,46 +161,70 @@ struct pick group_runner_up(struct group *g, unsigned n)
 	return pick_conn(c);
 }
 
-struct pick group_other(struct group *g, const struct upstream *u)
+struct pick group_other(struct group *g, const struct ask *a, const struct upstream *u)
 {
 	struct pick p = {0};
 
+	if (g->policy == POLICY_SHARD && !u->health.down)
+		return p;
 	for (unsigned i = 0; i < g->count && !p.upstream; i++)
 		if (member(g, i) != u)
-			p = group_runner_up(g, i);
+			p = group_runner_up(g, a, i);
 	return p;
 }
 
-static void probe(struct upstream *u, const struct query *q, uint64_t question)
+bool group_has_untried(const struct group *g, uint32_t tried)
+{
+	for (unsigned i = 0; i < g->count; i++) {
+		const struct upstream *u = g->members[i];
+
+		if (g->policy == POLICY_SHARD && has_tried(u, tried) && !u->health.down &&
+		    !health_is_erring(&u->health))
+			return false;
+	}
+	for (unsigned i = 0; i < g->count; i++)
+		if (!g->members[i]->health.down && !has_tried(g->members[i], tried))
+			return true;
+	return false;
+}
+
+static void probe(struct upstream *u, const struct ask *a)
 {
 	struct conn *c = upstream_find(u, conn_has_room);
 
 	if (u->plain && !plain_inflight(u->plain))
-		(void)plain_send(u->plain, q, 0, question);
-	else if (!c)
+		(void)plain_send(u->plain, a);
+	else if (!u->plain && !c)
 		(void)upstream_open(u);
-	else if (!ids_awaited_count(c->ids))
-		(void)conn_send(c, q, 0, question);
+	else if (c && !ids_awaited_count(c->ids))
+		(void)conn_send(c, a);
 }
 
-/* A member that nothing has been heard of for long. */
+/* A member that nothing has been heard of for so long. */
 static bool is_forgotten(const struct group *g, const struct upstream *u)
 {
-	return now(g) >= u->heard_us + (u->health.rtt_us ? PROBE_US : FIRST_PROBE_US);
+	bool soon = !u->health.rtt_us || health_is_erring(&u->health);
+
+	return now(g) >= u->heard_us + (soon ? FIRST_PROBE_US : PROBE_US);
 }
 
-void group_probe(struct group *g, const struct upstream *asked, const struct query *q,
-		 uint64_t question)
+static bool wants_probe(const struct group *g, const struct upstream *u)
 {
+	return u->health.down ||
+	       ((g->policy == POLICY_FASTEST || health_is_erring(&u->health)) &&
+		is_forgotten(g, u));
+}
+
+void group_probe(struct group *g, const struct upstream *asked, const struct ask *a)
+{
+	struct ask copy = *a, neutral = upstream_neutral_ask(asked);
+
+	copy.flight = 0;
 	for (unsigned i = 0; i < g->count; i++) {
 		struct upstream *u = g->members[i];
 
-		if (u == asked)
-			continue;
-		if (u->health.down)
-			probe(u, q, question);
-		else if (g->policy == POLICY_FASTEST && is_forgotten(g, u))
-			probe(u, q, question);
+		if (u != asked && wants_probe(g, u))
+			probe(u, g->policy == POLICY_SHARD ? &neutral : &copy);
 	}
 }
 

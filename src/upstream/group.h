@@ -14,36 +14,47 @@ struct group {
 	    order[UPSTREAMS_MAX]; /* of the members, by preference, of the last query */
 };
 
-/* Who takes a query: a connection of an upstream; or, of one in the clear, none. */
+/* What takes a query: a connection of an upstream; or, of one in the clear, none. */
 struct pick {
-	struct upstream *upstream; /* NULL: nobody */
+	struct upstream *upstream; /* NULL: nothing does */
 	struct conn *conn;
 };
 
+/* Why nothing takes a query. */
+struct refusal {
+	bool soon; /* a connection that can be waited for is on its way */
+	bool full; /* an upstream that is UP has no capacity for it (capacity.h) */
+};
+
 /*
- * Who takes a query of DOMAIN (a hash, for POLICY_SHARD): the first UP member, in order of
- * preference, that can. Where a better member has no connection, one is opened. *SOON: nobody can,
- * but a connection that can be waited for is on its way.
+ * What takes the query of A: the first UP member, in order of preference, that can and has not
+ * answered it with an error. Where a better member has no connection, one is opened. With
+ * POLICY_SHARD only the first member is asked while it is UP and can be reached.
  */
-struct pick group_choose(struct group *g, uint64_t domain, bool *soon);
+struct pick group_choose(struct group *g, const struct ask *a, struct refusal *why);
 
-/* The same among the members that are DOWN, for want of better. */
-struct pick group_choose_down(struct group *g, bool *soon);
+/* What takes it for want of better, after group_choose(): a member that is DOWN, or slow to reach. */
+struct pick group_choose_last(struct group *g, const struct ask *a, struct refusal *why);
 
-/* The Nth best UP member (from 0), if it can take a query now. If it has no connection, one is opened
- * for the next time. By the order of the last group_choose(). */
-struct pick group_runner_up(struct group *g, unsigned n);
+/* The Nth best UP member (from 0), if it can take a copy of the query of A now. If it has no
+ * connection, one is opened for the next time. By the order of the last group_choose(). */
+struct pick group_runner_up(struct group *g, const struct ask *a, unsigned n);
 
-/* A member other than U, the best first; as above. */
-struct pick group_other(struct group *g, const struct upstream *u);
+/* A member other than U that can take a copy of the query of A, the best first. With POLICY_SHARD
+ * there is none while U is UP. */
+struct pick group_other(struct group *g, const struct ask *a, const struct upstream *u);
+
+/* True if a member is UP that has not answered with an error, by the bits of TRIED. With POLICY_SHARD
+ * only if the members that have are DOWN, or answer nearly everything with errors. */
+bool group_has_untried(const struct group *g, uint32_t tried);
 
 /*
  * Asks members beside the one that is asked: those that are DOWN, to see whether they are back
  * (a connection is made, and when it is there it gets a copy of a query whose answer nobody waits
- * for); and, where the fastest is wanted, now and then a slower one, to see whether it still is.
+ * for); those that answered with errors; and, where the fastest is wanted, now and then a slower
+ * one, to see whether it still is. With POLICY_SHARD the question is a neutral one.
  */
-void group_probe(struct group *g, const struct upstream *asked, const struct query *q,
-		 uint64_t question);
+void group_probe(struct group *g, const struct upstream *asked, const struct ask *a);
 
 /* True unless all are DOWN. */
 bool group_is_usable(const struct group *g);

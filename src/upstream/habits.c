@@ -1,7 +1,7 @@
 /* habits: suppose, then prove; and forget what does not hold any more. */
 #include "upstream/habits.h"
 
-/* Fewer are no rule: a server in trouble may close as soon, and at 8 a handshake is shared by few. */
+/* One end after so many answers may be a rule. A server in trouble may close sooner, too. */
 #define LIMIT_MIN 8
 
 /* Connections that end in so short a time end for one reason, which is not that each has had its
@@ -32,15 +32,27 @@ static bool hung_up_within(const struct habits *h, uint64_t us, uint64_t now_us)
 	return h->hung_us && now_us < h->hung_us + us;
 }
 
-void habits_hung_up(struct habits *h, unsigned answers, uint64_t now_us)
+/* A limit of few queries costs many connections: it takes two ends in a row that agree. */
+static bool is_rule(struct habits *h, unsigned answers)
 {
-	bool together = hung_up_within(h, TOGETHER_US, now_us);
+	bool agrees = answers == h->few;
+
+	if (answers >= LIMIT_MIN)
+		return true;
+	h->few = answers;
+	return answers && agrees;
+}
+
+void habits_hung_up(struct habits *h, unsigned answers, uint64_t opened_us,
+		    uint64_t now_us)
+{
+	bool together = hung_up_within(h, TOGETHER_US, now_us) && opened_us < h->hung_us;
 
 	h->spare_us = now_us + SPARE_US;
 	h->hung_us = now_us;
 	if (together)
 		habits_went_down(h, now_us);
-	if (together || answers < LIMIT_MIN || answers == h->limit)
+	if (together || answers == h->limit || !is_rule(h, answers))
 		return;
 	h->before = h->proven ? h->limit : 0;
 	h->limit = answers;

@@ -10,7 +10,7 @@
  *
  * Some servers close a connection after so many queries, whatever is under way on it. What they
  * have not answered must be asked again, after a dial and a handshake. So after one such end it is
- * supposed that there is a limit: connections are given no more queries than that, and for a while
+ * supposed that there is a limit (after two, if it is of very few queries): connections are given no more queries than that, and for a while
  * a second one is kept ready. A connection that has had its queries is watched a moment longer: if
  * the upstream closes it, the limit is proven; if not, there is none. An end that was one of several
  * at the same time, or after which the upstream could not be reached, was a restart: it tells nothing.
@@ -21,6 +21,7 @@
 struct habits {
 	unsigned limit;	   /* queries that a connection takes; 0: not known */
 	bool proven;	   /* the upstream has closed where the limit says */
+	unsigned few;	   /* answers of the last connection that ended after very few */
 	unsigned before;   /* the proven limit before that which is supposed; 0: none */
 	uint64_t hung_us;  /* when it last hung up; 0: never */
 	uint64_t test_us;  /* proven: from then on it is to be proven again */
@@ -30,9 +31,10 @@ struct habits {
 	uint64_t longer_us;    /* idle connections are given more time from then on */
 };
 
-/* The upstream has closed a connection after so many answers, with queries out or without a
- * pause before. */
-void habits_hung_up(struct habits *h, unsigned answers, uint64_t now_us);
+/* The upstream has closed a connection, made at OPENED_US, after so many answers, with queries out or
+ * without a pause before. */
+void habits_hung_up(struct habits *h, unsigned answers, uint64_t opened_us,
+		    uint64_t now_us);
 
 /* It could not be reached: if it has hung up just before, that was its own end, and no limit. */
 void habits_went_down(struct habits *h, uint64_t now_us);

@@ -30,6 +30,19 @@
 /* A silence may have been the network's: after this time records are shared again. */
 #define CAREFUL_US 600000000
 
+/* Answers by which errors are judged: the last eight or so count. */
+#define ERRORS_SHIFT 3
+#define ERRORS_ALL 1024u
+
+/* Whoever refused an OPT record and answers without one so soon after does not know EDNS. */
+#define OPT_REFUSED_US 10000000
+/* Servers are replaced: after this EDNS is tried again. */
+#define NO_EDNS_US 600000000
+
+/* An answer may be lost if it takes this many times as long as all but a twentieth. */
+#define LOST_FACTOR 3
+#define OVERDUE_MIN_US 1000000
+
 /* Returns true if it was DOWN. */
 static bool recover(struct health *h)
 {
@@ -178,7 +191,7 @@ uint64_t health_suspicion(const struct health *h)
 	uint64_t suspicion = 2 * h->rtt_us + 4 * h->rtt_var_us;
 
 	if (!h->rtt_us)
-		return patience;
+		return patience / 2;
 	if (suspicion < SUSPICION_MIN_US)
 		suspicion = SUSPICION_MIN_US;
 	return suspicion < patience ? suspicion : patience;
@@ -189,6 +202,53 @@ uint64_t health_late(const struct health *h)
 	if (h->answers < LATE_ANSWERS)
 		return HEALTH_NEVER;
 	return h->p95_us > LATE_MIN_US ? h->p95_us : LATE_MIN_US;
+}
+
+uint64_t health_lost(const struct health *h)
+{
+	uint64_t late = health_late(h);
+
+	if (late == HEALTH_NEVER)
+		return HEALTH_NEVER;
+	late *= LOST_FACTOR;
+	return late > SUSPICION_MIN_US ? late : SUSPICION_MIN_US;
+}
+
+uint64_t health_overdue(const struct health *h)
+{
+	uint64_t lost = health_lost(h);
+
+	return lost == HEALTH_NEVER || lost < OVERDUE_MIN_US ? OVERDUE_MIN_US : lost;
+}
+
+void health_judge(struct health *h, bool is_error)
+{
+	h->errors -= h->errors >> ERRORS_SHIFT;
+	if (is_error)
+		h->errors += ERRORS_ALL >> ERRORS_SHIFT;
+}
+
+bool health_is_erring(const struct health *h)
+{
+	return h->errors > ERRORS_ALL / 2;
+}
+
+void health_refused_opt(struct health *h, uint64_t now_us)
+{
+	h->opt_refused_us = now_us;
+}
+
+void health_took_no_opt(struct health *h, uint64_t now_us)
+{
+	if (h->opt_refused_us && now_us < h->opt_refused_us + OPT_REFUSED_US) {
+		h->no_edns_us = now_us + NO_EDNS_US;
+		h->opt_refused_us = 0;
+	}
+}
+
+bool health_lacks_edns(const struct health *h, uint64_t now_us)
+{
+	return now_us < h->no_edns_us;
 }
 
 void health_forget_backoff(struct health *h, uint64_t now_us)

@@ -32,6 +32,9 @@ struct health {
 	    p95_us;	  /* half of the answers, and 95 %, take no longer; 0: as above */
 	unsigned answers; /* that these are made of, up to LATE_ANSWERS */
 	uint64_t careful_us; /* one query per TLS record until this time */
+	unsigned errors;     /* of the last answers those that were errors, in 1024ths */
+	uint64_t opt_refused_us; /* when it last refused a query for its OPT record */
+	uint64_t no_edns_us;	 /* it is asked without EDNS until this time */
 };
 
 /* An answer came RTT_US after its query. Returns true if the upstream was DOWN. */
@@ -66,17 +69,40 @@ bool health_may_dial(const struct health *h, uint64_t now_us);
 void health_be_careful(struct health *h, uint64_t now_us);
 
 /* For how long a connection with queries out may say nothing before another is opened beside
- * it: about twice the round-trip time. */
+ * it: about twice the round-trip time; half of health_patience() if that is not known. */
 uint64_t health_suspicion(const struct health *h);
 
 /* The same before the upstream is taken for DOWN. */
 uint64_t health_patience(const struct health *h);
+
+/* An answer was an error (rcode_is_error()), or was none. */
+void health_judge(struct health *h, bool is_error);
+
+/* True when more than half of its last answers were errors: others are preferred to it. */
+bool health_is_erring(const struct health *h);
+
+/* It has refused a query as one without EDNS would (RFC 6891 7): FORMERR or NOTIMP without an OPT
+ * record. */
+void health_refused_opt(struct health *h, uint64_t now_us);
+
+/* It has answered a query that had no OPT record. If it has just refused one for its OPT, it is
+ * asked without EDNS for some minutes. */
+void health_took_no_opt(struct health *h, uint64_t now_us);
+
+/* True while it is to be asked without EDNS. */
+bool health_lacks_edns(const struct health *h, uint64_t now_us);
 
 /* A time that does not come. */
 #define HEALTH_NEVER (UINT64_MAX / 2)
 
 /* An answer that takes longer is late: one in twenty does. HEALTH_NEVER: not known yet. */
 uint64_t health_late(const struct health *h);
+
+/* An answer that takes longer has most likely been lost: three times health_late(). */
+uint64_t health_lost(const struct health *h);
+
+/* After so long a query is sent once more in any case: a second, or health_lost() if that is longer. */
+uint64_t health_overdue(const struct health *h);
 
 /* The network has changed, or the machine has slept: what failed before may not fail now. */
 void health_forget_backoff(struct health *h, uint64_t now_us);

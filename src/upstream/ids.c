@@ -20,10 +20,11 @@ struct entry {
 
 struct ids {
 	uint16_t oldest, newest; /* awaited */
+	uint16_t mark[MARKS];
 	uint16_t free;	/* released entries, the last one first: it is still warm */
 	uint16_t fresh; /* entries from here on were never used */
-	unsigned awaited, taken;
-	uint16_t index[INDEX_SIZE]; /* entry number + 1; 0: empty */
+	unsigned awaited, copies, taken; /* copies: of the awaited */
+	uint16_t index[INDEX_SIZE];	 /* entry number + 1; 0: empty */
 	struct entry entries[IDS_MAX];
 };
 
@@ -35,6 +36,8 @@ struct ids *ids_new(void)
 	if (!t)
 		return NULL;
 	t->oldest = t->newest = t->free = NONE;
+	for (unsigned m = 0; m < MARKS; m++)
+		t->mark[m] = NONE;
 	return t;
 }
 
@@ -91,11 +94,17 @@ static void link_newest(struct ids *t, struct entry *e)
 	else
 		t->entries[t->newest].next = n;
 	t->newest = n;
+	for (unsigned m = 0; m < MARKS; m++)
+		if (t->mark[m] == NONE)
+			t->mark[m] = n;
 	t->awaited++;
 }
 
 static void unlink_awaited(struct ids *t, struct entry *e)
 {
+	for (unsigned m = 0; m < MARKS; m++)
+		if (t->mark[m] == number(t, e))
+			t->mark[m] = e->next;
 	if (e->prev == NONE)
 		t->oldest = e->next;
 	else
@@ -106,6 +115,7 @@ static void unlink_awaited(struct ids *t, struct entry *e)
 		t->entries[e->next].prev = e->prev;
 	e->awaited = false;
 	t->awaited--;
+	t->copies -= e->sent.is_copy;
 }
 
 int ids_take(struct ids *t, struct random *r, uint64_t flight, uint64_t question,
@@ -185,6 +195,16 @@ struct sent *ids_next(struct ids *t, const struct sent *s)
 	return n == NONE ? NULL : &t->entries[n].sent;
 }
 
+struct sent *ids_marked(struct ids *t, enum ids_mark m)
+{
+	return t->mark[m] == NONE ? NULL : &t->entries[t->mark[m]].sent;
+}
+
+void ids_pass(struct ids *t, enum ids_mark m)
+{
+	t->mark[m] = t->entries[t->mark[m]].next;
+}
+
 void ids_abandon(struct ids *t, struct sent *s)
 {
 	unlink_awaited(t, entry_of(s));
@@ -198,6 +218,17 @@ bool ids_awaited(const struct sent *s)
 unsigned ids_awaited_count(const struct ids *t)
 {
 	return t->awaited;
+}
+
+void ids_note_copy(struct ids *t, struct sent *s)
+{
+	s->is_copy = true;
+	t->copies++;
+}
+
+unsigned ids_sole_count(const struct ids *t)
+{
+	return t->awaited - t->copies;
 }
 
 unsigned ids_taken_count(const struct ids *t)

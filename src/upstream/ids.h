@@ -20,8 +20,25 @@ struct sent {
 	uint64_t question; /* hash of the question, which the answer must repeat */
 	uint64_t sent_us;
 	uint16_t id;
+	uint8_t group; /* of the upstreams that serve the name */
+	uint8_t bits;  /* SENT_...: what its answer depends on besides the question */
+	bool with_opt; /* it carried an OPT record */
+	bool is_copy;  /* another copy of its flight is out, too (ids_note_copy()) */
 	bool is_hedge; /* sent because another upstream took long */
 	bool is_told;  /* its owner knows that it takes long, and has sent another copy */
+	bool is_silent; /* its owner does not count on it any more */
+};
+
+/*
+ * Places in the order of what is awaited. Each is at the first query that was not passed yet; it
+ * moves on when that one is passed (ids_pass()) or awaited no more, so that a look at the next
+ * one never walks over those before it.
+ */
+enum ids_mark {
+	MARK_LATE,    /* not yet looked at for being late */
+	MARK_OVERDUE, /* nor for being overdue */
+	MARK_FRESH,   /* not sent before one that has been answered */
+	MARKS
 };
 
 /* Returns NULL when memory is short. */
@@ -44,6 +61,12 @@ struct sent *ids_oldest(struct ids *t);
 /* The awaited one that was sent after S; NULL: S was the last. */
 struct sent *ids_next(struct ids *t, const struct sent *s);
 
+/* The query at mark M; NULL: all have been passed. */
+struct sent *ids_marked(struct ids *t, enum ids_mark m);
+
+/* Moves M on to the next. There must be one at it. */
+void ids_pass(struct ids *t, enum ids_mark m);
+
 /* S is no longer awaited; its id stays taken, since its answer may still come and must
  * not be taken for another's. */
 void ids_abandon(struct ids *t, struct sent *s);
@@ -51,7 +74,11 @@ void ids_abandon(struct ids *t, struct sent *s);
 /* True while S is awaited. */
 bool ids_awaited(const struct sent *s);
 
+/* S, which is awaited, is a second copy: it is not among those of ids_sole_count(). */
+void ids_note_copy(struct ids *t, struct sent *s);
+
 unsigned ids_awaited_count(const struct ids *t);
+unsigned ids_sole_count(const struct ids *t);  /* awaited, and no copies */
 unsigned ids_taken_count(const struct ids *t); /* awaited or abandoned */
 
 #endif

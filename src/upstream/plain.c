@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "dns/message.h"
+#include "dns/octets.h"
 #include "net/frame.h"
 #include "net/socket.h"
 #include "net/timer.h"
@@ -33,8 +34,10 @@ struct slot {
 	int fd;
 	loop_watch watch;
 	struct timer timer;
-	uint64_t flight, question, sent_us;
-	unsigned sent; /* times */
+	struct plain_query query;
+	bool is_doubted, is_past_patience; /* has been told */
+	unsigned sent;			   /* times */
+	unsigned address;		   /* which of the upstream's is asked */
 	uint16_t id;
 	struct buf in;
 	size_t frame_at; /* TCP: octets of the frame that are written */
@@ -49,19 +52,18 @@ struct plain {
 	struct slot slots[PLAIN_QUERIES_MAX];
 };
 
-static void on_timer(void *arg);
-
 static uint64_t now(const struct slot *s)
 {
 	return loop_now(s->plain->options.loop);
 }
 
-static struct address address_of(const struct plain *p)
+/* The address that S asks, and how many there are. */
+static struct address address_of(const struct slot *s, unsigned *count)
 {
 	struct address all[ADDRESSES_MAX] = {0};
 
-	(void)addresses_get(p->options.addresses, all);
-	return all[0];
+	*count = addresses_get(s->plain->options.addresses, all);
+	return all[*count ? s->address % *count : 0];
 }
 
 /* ---- slots ---- */
@@ -92,17 +94,27 @@ static void give_back(struct slot *s)
 static void lose(struct slot *s, enum reason why, const char *detail)
 {
 	const struct plain_options *o = &s->plain->options;
-	uint64_t flight = s->flight;
+	struct plain_query lost = s->query;
 
 	metric_inc(&o->metrics->requests[why]);
 	give_back(s);
-	o->events->lost(o->arg, flight, why, detail);
+	o->events->lost(o->arg, &lost, why, detail);
 }
 
 static void lose_by(struct slot *s, int error)
 {
 	lose(s, error == ECONNREFUSED ? REASON_DIAL_REFUSED : REASON_DIAL_UNREACHABLE,
 	     strerror(error));
+}
+
+/* The address that was asked answers: it is asked first from now on. */
+static void prefer_address(const struct slot *s)
+{
+	unsigned count;
+	struct address a = address_of(s, &count);
+
+	if (count && s->address % count)
+		addresses_prefer(s->plain->options.addresses, &a);
 }
 
 /* ---- answers ---- */
@@ -116,15 +128,18 @@ static void drop(struct slot *s, enum reason why)
 static bool is_answer(struct slot *s, const uint8_t *message, size_t len,
 		      struct response *r)
 {
-	if (len < DNS_HEADER_LEN || (message[0] << 8 | message[1]) != s->id) {
+	if (len < DNS_HEADER_LEN || load16(message) != s->id) {
 		drop(s, REASON_UNMATCHED);
 		return false;
 	}
+	if (response_read_error(r, message, len) == 0)
+		return true;
 	if (response_read(r, message, len) < 0) {
 		drop(s, REASON_BAD_ANSWER);
 		return false;
 	}
-	if (conn_question_hash(s->plain->options.hash_key, &r->question) != s->question) {
+	if (conn_question_hash(s->plain->options.hash_key, &r->question) !=
+	    s->query.question) {
 		drop(s, REASON_UNMATCHED);
 		return false;
 	}
@@ -134,13 +149,15 @@ static bool is_answer(struct slot *s, const uint8_t *message, size_t len,
 static void deliver(struct slot *s, const struct response *r, struct buf *in)
 {
 	const struct plain_options *o = &s->plain->options;
-	uint64_t flight = s->flight, rtt = now(s) - s->sent_us;
+	struct plain_query answered = s->query;
+	uint64_t rtt = now(s) - answered.sent_us;
 
+	prefer_address(s);
 	/* the response may lie in the slot's buffer */
 	*in = s->in;
 	s->in = (struct buf){0};
 	give_back(s);
-	if (o->events->answer(o->arg, flight, r, rtt)) {
+	if (o->events->answer(o->arg, &answered, r, rtt)) {
 		metric_inc(&o->metrics->requests[REASON_NONE]);
 		histogram_add(&o->metrics->request_duration, rtt);
 	} else {
@@ -209,7 +226,8 @@ static void on_tcp(void *arg, unsigned ready)
 static void ask_over_tcp(struct slot *s)
 {
 	const struct plain_options *o = &s->plain->options;
-	struct address address = address_of(s->plain);
+	unsigned count;
+	struct address address = address_of(s, &count);
 	int fd;
 
 	close_socket(s);
@@ -228,6 +246,8 @@ static void ask_over_tcp(struct slot *s)
 
 /* ---- UDP ---- */
 
+static bool ask_next_address(struct slot *s);
+
 static void on_udp(void *arg, unsigned ready)
 {
 	struct slot *s = arg;
@@ -238,9 +258,11 @@ static void on_udp(void *arg, unsigned ready)
 	(void)ready;
 	for (unsigned i = 0; i < READS_PER_ROUND; i++) {
 		ssize_t n = recv(s->fd, message, sizeof message, MSG_DONTWAIT);
+		int error = errno;
 
-		if (n < 0 && errno != EAGAIN) {
-			lose_by(s, errno);
+		if (n < 0 && error != EAGAIN) {
+			if (!ask_next_address(s))
+				lose_by(s, error);
 			return;
 		}
 		if (n < 0)
@@ -266,12 +288,94 @@ static int send_once(struct slot *s)
 	return 0;
 }
 
+/* Opens a socket to the address that S asks, and sends. Returns 0 or -errno. */
+static int open_and_send(struct slot *s)
+{
+	unsigned count;
+	struct address address = address_of(s, &count);
+	int r;
+
+	s->fd = socket_connect_udp(&address);
+	if (s->fd < 0)
+		return s->fd;
+	r = loop_watch_fd(s->plain->options.loop, s->fd, LOOP_READ, LOOP_UPSTREAM, on_udp,
+			  s, &s->watch);
+	return r < 0 ? r : send_once(s);
+}
+
+/* Returns false if there is none that has not been asked, or it cannot be. */
+static bool ask_next_address(struct slot *s)
+{
+	unsigned count;
+
+	(void)address_of(s, &count);
+	while (++s->address < count) {
+		close_socket(s);
+		if (open_and_send(s) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Sends S once more: to the next address, if there is one. Returns 0 or -errno. */
+static int send_again(struct slot *s)
+{
+	unsigned count;
+
+	(void)address_of(s, &count);
+	if (count < 2)
+		return send_once(s);
+	s->address++;
+	close_socket(s);
+	return open_and_send(s);
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t next_send(const struct slot *s)
+{
+	return s->tcp || s->sent >= SENT_MAX
+		   ? HEALTH_NEVER
+		   : s->query.sent_us + AGAIN_US * ((1u << s->sent) - 1);
+}
+
+static uint64_t next_doubt(const struct slot *s)
+{
+	return s->is_doubted
+		   ? HEALTH_NEVER
+		   : s->query.sent_us + health_suspicion(s->plain->options.health);
+}
+
+static uint64_t next_silence(const struct slot *s)
+{
+	return s->is_past_patience
+		   ? HEALTH_NEVER
+		   : s->query.sent_us + health_patience(s->plain->options.health);
+}
+
 static uint64_t next_look(const struct slot *s)
 {
-	uint64_t end = s->sent_us + s->plain->options.timeout_us;
-	uint64_t again = s->sent_us + AGAIN_US * ((1u << s->sent) - 1);
+	uint64_t end = s->query.sent_us + s->plain->options.timeout_us;
 
-	return !s->tcp && s->sent < SENT_MAX && again < end ? again : end;
+	return sooner(sooner(end, next_send(s)), sooner(next_doubt(s), next_silence(s)));
+}
+
+/* Tells of what S, unanswered for so long, means. */
+static void tell(struct slot *s)
+{
+	const struct plain_options *o = &s->plain->options;
+
+	if (next_doubt(s) <= now(s)) {
+		s->is_doubted = true;
+		o->events->doubt(o->arg, &s->query);
+	}
+	if (next_silence(s) <= now(s)) {
+		s->is_past_patience = true;
+		s->query.is_silent = o->events->silent(o->arg, &s->query);
+	}
 }
 
 static void on_timer(void *arg)
@@ -279,61 +383,92 @@ static void on_timer(void *arg)
 	struct slot *s = arg;
 	int error = 0;
 
-	if (now(s) >= s->sent_us + s->plain->options.timeout_us) {
+	if (now(s) >= s->query.sent_us + s->plain->options.timeout_us) {
 		lose(s, REASON_QUERY_TIMEOUT, "no answer");
 		return;
 	}
-	if (!s->tcp && s->sent < SENT_MAX)
-		error = send_once(s);
-	if (error < 0)
+	if (next_send(s) <= now(s))
+		error = send_again(s);
+	if (error < 0) {
 		lose_by(s, -error);
-	else
-		(void)timer_set(s->plain->options.loop, &s->timer, next_look(s), on_timer,
-				s);
+		return;
+	}
+	tell(s);
+	(void)timer_set(s->plain->options.loop, &s->timer, next_look(s), on_timer, s);
 }
 
 /* ---- all ---- */
 
 static int start(struct slot *s)
 {
-	const struct plain_options *o = &s->plain->options;
-	struct address address = address_of(s->plain);
-	int r;
+	int r = open_and_send(s);
 
-	s->fd = socket_connect_udp(&address);
-	if (s->fd < 0)
-		return s->fd;
-	r = loop_watch_fd(o->loop, s->fd, LOOP_READ, LOOP_UPSTREAM, on_udp, s, &s->watch);
-	if (r == 0)
-		r = send_once(s);
-	return r < 0 ? r : timer_set(o->loop, &s->timer, next_look(s), on_timer, s);
+	if (r < 0 && ask_next_address(s))
+		r = 0;
+	return r < 0 ? r
+		     : timer_set(s->plain->options.loop, &s->timer, next_look(s),
+				 on_timer, s);
 }
 
-int plain_send(struct plain *p, const struct query *q, uint64_t flight, uint64_t question)
+static void encode(struct slot *s, const struct query *q)
+{
+	uint8_t *message = s->frame + FRAME_HEADER;
+	size_t n = s->query.with_opt ? query_encode_plain(message, q, s->id)
+				     : query_encode_bare(message, q, s->id);
+
+	frame_put_length(s->frame, n);
+	s->len = FRAME_HEADER + n;
+}
+
+int plain_send(struct plain *p, const struct ask *a)
 {
 	struct slot *s = p->free;
-	size_t n;
+	uint64_t now = loop_now(p->options.loop);
 	int r;
 
 	if (!s)
 		return -ENOSPC;
 	p->free = s->next;
 	p->used++;
-	*s = (struct slot){.plain = p,
-			   .used = true,
-			   .fd = -1,
-			   .flight = flight,
-			   .question = question,
-			   .sent_us = loop_now(p->options.loop),
-			   .id = random_u16(p->options.random)};
-	n = query_encode_plain(s->frame + FRAME_HEADER, q, s->id);
-	frame_put_length(s->frame, n);
-	s->len = FRAME_HEADER + n;
+	*s = (struct slot){
+	    .plain = p,
+	    .used = true,
+	    .fd = -1,
+	    .query = {.flight = a->flight,
+		      .question = a->question,
+		      .sent_us = now,
+		      .group = (uint8_t)a->group,
+		      .bits = sent_bits(a->query),
+		      .with_opt =
+			  !a->without_edns && !health_lacks_edns(p->options.health, now)},
+	    .id = random_u16(p->options.random)};
+	encode(s, a->query);
 	metric_inc(&p->options.metrics->inflight);
 	r = start(s);
 	if (r < 0)
 		give_back(s);
 	return r;
+}
+
+bool plain_has_room(const struct plain *p)
+{
+	return p->free != NULL;
+}
+
+bool plain_is_mute(const struct plain *p, uint64_t since_us)
+{
+	const struct slot *first = NULL;
+
+	for (unsigned i = 0; i < PLAIN_QUERIES_MAX; i++) {
+		const struct slot *s = &p->slots[i];
+
+		if (!s->used || s->query.sent_us < since_us)
+			continue;
+		if (first && s->query.question != first->query.question)
+			return true;
+		first = first ? first : s;
+	}
+	return false;
 }
 
 unsigned plain_inflight(const struct plain *p)

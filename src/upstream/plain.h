@@ -9,31 +9,51 @@
 #include "dns/response.h"
 #include "net/loop.h"
 #include "upstream/addresses.h"
+#include "upstream/ask.h"
+#include "upstream/health.h"
 
 /*
  * Each query has a UDP socket of its own, of a random port, and a random id: what comes must match
- * both and the question (RFC 5452). It is sent again after 1 s and 2 s more. A truncated answer
- * has it asked again over TCP, on a connection of its own.
+ * both and the question (RFC 5452). It is sent again after 1 s and 2 s more, to the upstream's next
+ * address if it has several. A truncated answer has it asked again over TCP, on a connection of its
+ * own.
  */
 struct plain;
 
 /* Queries under way to one upstream of one worker: as many sockets. */
 #define PLAIN_QUERIES_MAX 256
 
+/* A query under way. */
+struct plain_query {
+	uint64_t flight; /* 0: a probe */
+	uint64_t question, sent_us;
+	uint8_t group, bits; /* as in struct sent */
+	bool with_opt;
+	bool is_silent; /* silent() returned true for it */
+};
+
 struct plain_events {
-	/* R answers FLIGHT (0: a probe). Returns false when nobody waits for that any more. */
-	bool (*answer)(void *arg, uint64_t flight, const struct response *r,
+	/* R answers Q; its question has length 0 if it is an error without one. Returns false when
+	 * nobody waits for it any more. */
+	bool (*answer)(void *arg, const struct plain_query *q, const struct response *r,
 		       uint64_t rtt_us);
-	/* There will be no answer for FLIGHT: REASON_QUERY_TIMEOUT, or what the network said. */
-	void (*lost)(void *arg, uint64_t flight, enum reason why, const char *detail);
+	/* There will be no answer to Q: REASON_QUERY_TIMEOUT, or what the network said. */
+	void (*lost)(void *arg, const struct plain_query *q, enum reason why,
+		     const char *detail);
+	/* Q is unanswered after health_suspicion(). */
+	void (*doubt)(void *arg, const struct plain_query *q);
+	/* Q is unanswered after health_patience(). Returns true if it is not counted on any
+	 * more; its answer is still listened for. */
+	bool (*silent)(void *arg, const struct plain_query *q);
 };
 
 struct plain_options {
 	struct loop *loop;
 	struct random *random;
 	const struct hash_key *hash_key;
-	struct addresses *addresses; /* the first one is asked */
+	struct addresses *addresses;
 	struct upstream_metrics *metrics;
+	const struct health *health;
 	uint64_t timeout_us; /* no answer is awaited for longer */
 	const struct plain_events *events;
 	void *arg; /* of events */
@@ -44,10 +64,16 @@ int plain_new(struct plain **out, const struct plain_options *o);
 /* Ends what is under way; reports nothing. */
 void plain_free(struct plain *p);
 
-/* Sends Q for FLIGHT; QUESTION is conn_question_hash(). Returns 0, -ENOSPC (PLAIN_QUERIES_MAX) or
- * -errno of the network; events come later. */
-int plain_send(struct plain *p, const struct query *q, uint64_t flight,
-	       uint64_t question);
+/* Sends the query of A. Returns 0, -ENOSPC (PLAIN_QUERIES_MAX) or -errno of the network; events come
+ * later. */
+int plain_send(struct plain *p, const struct ask *a);
+
+/* True if one more query can be sent. */
+bool plain_has_room(const struct plain *p);
+
+/* True if two different questions that were sent since SINCE_US are out: what leaves both
+ * unanswered is not the name. */
+bool plain_is_mute(const struct plain *p, uint64_t since_us);
 
 unsigned plain_inflight(const struct plain *p);
 

@@ -1,4 +1,4 @@
-/* policy: one order for each policy; then those that are DOWN go to the end. */
+/* policy: one order for each policy; then those in trouble go to the end. */
 #include "upstream/policy.h"
 
 /* Two that were chosen stay so for this long: queries of one moment then share a connection. */
@@ -125,19 +125,24 @@ static void order_shard(const struct candidate *c, unsigned n, uint64_t domain,
 	}
 }
 
-static void put_down_last(const struct candidate *c, unsigned n, uint8_t *order)
+/* The less, the sooner it is asked. */
+static unsigned trouble(const struct candidate *c)
 {
-	uint8_t down[UPSTREAMS_MAX];
-	unsigned up = 0, count = 0;
+	return c->down ? 2 : c->erring;
+}
 
-	for (unsigned i = 0; i < n; i++) {
-		if (c[order[i]].down)
-			down[count++] = order[i];
-		else
-			order[up++] = order[i];
-	}
-	for (unsigned i = 0; i < count; i++)
-		order[up + i] = down[i];
+/* Those without trouble first, those that are DOWN last; else the order stays. */
+static void put_last_in_trouble(const struct candidate *c, unsigned n, uint8_t *order)
+{
+	uint8_t from[UPSTREAMS_MAX];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		from[i] = order[i];
+	for (unsigned t = 0; t <= 2; t++)
+		for (unsigned i = 0; i < n; i++)
+			if (trouble(&c[from[i]]) == t)
+				order[count++] = from[i];
 }
 
 void policy_order(enum policy p, struct policy_memory *m, const struct candidate *c,
@@ -168,5 +173,5 @@ void policy_order(enum policy p, struct policy_memory *m, const struct candidate
 	case POLICY_ORDERED:
 		break;
 	}
-	put_down_last(c, n, order);
+	put_last_in_trouble(c, n, order);
 }

@@ -14,6 +14,7 @@
 /* What is known of one upstream. */
 struct candidate {
 	bool down;
+	bool erring;	     /* more than half of its last answers were errors */
 	uint64_t latency_us; /* smoothed; 0: not known */
 	unsigned failures;   /* since its last answer */
 	unsigned weight;     /* from 1 */
@@ -29,7 +30,8 @@ struct policy_memory {
 
 /*
  * Writes the numbers of the N candidates (1 to UPSTREAMS_MAX) in order of preference. DOMAIN is,
- * for SHARD, a hash of the query's registrable domain. Those that are DOWN come last.
+ * for SHARD, a hash of the query's registrable domain. Those that answer with
+ * errors come behind all others, and those that are DOWN last.
  */
 void policy_order(enum policy p, struct policy_memory *m, const struct candidate *c,
 		  unsigned n, uint64_t domain, uint64_t now_us, struct random *r,

@@ -44,7 +44,7 @@ void pool_flush(struct pool *p)
 /* Late answers of an upstream are of interest if something can be done about them. */
 static bool can_hedge(const struct pool_options *o, unsigned upstream)
 {
-	if (o->hedge != HEDGE_AUTO)
+	if (o->hedge != HEDGE_AUTO || o->policy == POLICY_SHARD)
 		return o->hedge == HEDGE_ON;
 	for (unsigned i = 0; i < o->group_count; i++)
 		for (unsigned k = 0; o->groups[i].count > 1 && k < o->groups[i].count;
@@ -70,6 +70,7 @@ static int make_plain(struct pool *p, unsigned i, struct plain **out)
 					    .hash_key = o->hash_key,
 					    .addresses = o->upstreams[i].addresses,
 					    .metrics = &o->metrics->upstream[i],
+					    .health = &p->upstreams[i].health,
 					    .timeout_us = o->timeout_us,
 					    .events = &pool_plain_events,
 					    .arg = &p->upstreams[i]};
@@ -84,6 +85,7 @@ static int init_upstream(struct pool *p, unsigned i)
 	const struct pool_upstream *from = &o->upstreams[i];
 	struct upstream_options u = {
 	    .owner = p,
+	    .number = i,
 	    .label = from->label,
 	    .notes = from->notes,
 	    .weight = from->weight,
@@ -134,7 +136,8 @@ int pool_new(struct pool **out, const struct pool_options *o)
 		return -ENOMEM;
 	}
 	p->options = *o;
-	p->hedge_credit = 100;
+	p->hedges.left = 100;
+	p->again.left = 100 * AGAIN_BURST;
 	list_init(&p->closed);
 	for (unsigned i = 0; i < o->upstream_count; i++)
 		r |= init_upstream(p, i);
@@ -146,6 +149,11 @@ int pool_new(struct pool **out, const struct pool_options *o)
 	}
 	*out = p;
 	return 0;
+}
+
+void pool_change_soon(struct pool *p)
+{
+	p->changed = true;
 }
 
 void pool_warm(struct pool *p)

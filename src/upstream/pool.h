@@ -11,23 +11,45 @@
 #include "net/loop.h"
 #include "net/tls.h"
 #include "upstream/addresses.h"
+#include "upstream/ask.h"
+#include "upstream/ids.h"
 #include "upstream/notes.h"
 
 struct pool;
 
-/* What the pool tells the proxy. Set once, at start. */
+/* A response from an upstream. */
+struct pool_answer {
+	uint64_t flight;   /* of the query; 0: a probe */
+	unsigned upstream; /* its number */
+	unsigned group;	   /* of the upstreams that serve the name */
+	uint8_t bits;	   /* SENT_..., of the query */
+	bool
+	    is_copy; /* it is one of the copies that are counted on, or were until silent() */
+	bool was_silent;		 /* silent() was told of it */
+	const struct response *response; /* question of length 0: an error without one */
+};
+
+/*
+ * What the pool tells the proxy. Set once, at start. None of these may call pool_send(), but late()
+ * pool_send_copy(): what is to be sent again is sent in change(). So a connection can end, or send,
+ * or retire, without another doing so under its hands.
+ */
 struct pool_events {
-	/* R answers FLIGHT. Returns false when nobody waits for that any more. */
-	bool (*answer)(void *arg, uint64_t flight, const struct response *r);
-	/* A connection ended: the copy of FLIGHT that it carried will not be answered. */
-	void (*lost)(void *arg, uint64_t flight, enum reason why);
+	/* Returns false when nobody waits for it any more. */
+	bool (*answer)(void *arg, const struct pool_answer *a);
+	/* A connection ended: the copy of FLIGHT that it carried will not be answered.
+	 * WAS_SILENT: silent() was told of that copy. */
+	void (*lost)(void *arg, uint64_t flight, enum reason why, bool was_silent);
 	/* The connection that carries FLIGHT has fallen silent. It is still listened to,
-	 * but that copy is not to be counted on: lost() will not be told of it. */
+	 * but that copy is not to be counted on. */
 	void (*silent)(void *arg, uint64_t flight);
-	/* FLIGHT takes long: pool_send_copy(), called from here, would help. Returns true if
-	 * that was sent. */
-	bool (*late)(void *arg, uint64_t flight);
-	/* Something changed: what was told POOL_WAIT should be sent again. */
+	/* An upstream has refused FLIGHT's query for its OPT record (RFC 6891 7). */
+	void (*refused_opt)(void *arg, uint64_t flight, bool was_silent);
+	/* FLIGHT takes long: pool_send_copy(), called from here, would help. If ALONE, only
+	 * where no other copy is counted on. Returns true if one was sent. */
+	bool (*late)(void *arg, uint64_t flight, bool alone);
+	/* Something changed: what was told POOL_WAIT, and what was lost, should be sent
+	 * (again). */
 	void (*change)(void *arg);
 };
 
@@ -95,27 +117,24 @@ enum pool_verdict {
 	POOL_FAILED /* no upstream can be had in time: *why and *text say why */
 };
 
-/* A query to be sent. */
-struct pool_ask {
-	const struct query *query;
-	uint64_t flight;   /* not 0 */
-	uint64_t question; /* pool_question_hash() */
-	uint64_t
-	    domain; /* for POLICY_SHARD: a hash of the registrable domain, the same in each run */
-	unsigned group;
-};
-
 /*
  * Sends A on the best connections there are; *COPIES is how many that were. It is willing to wait
  * for an upstream that is backing off until UNTIL_US. *TEXT starts with the reason's word, and is
  * good until the next call.
  */
-enum pool_verdict pool_send(struct pool *p, const struct pool_ask *a, uint64_t until_us,
+enum pool_verdict pool_send(struct pool *p, const struct ask *a, uint64_t until_us,
 			    unsigned *copies, enum reason *why, const char **text);
 
 /* From within late(): sends one more copy of A, where the first is not. Returns false if there is
  * no connection for it. */
-bool pool_send_copy(struct pool *p, const struct pool_ask *a);
+bool pool_send_copy(struct pool *p, const struct ask *a);
+
+/* Has change() called at the end of this round. */
+void pool_change_soon(struct pool *p);
+
+/* True if an upstream of the group may give an answer where those of TRIED (bits, by number) gave
+ * errors. */
+bool pool_has_untried(const struct pool *p, unsigned group, uint32_t tried);
 
 /* The hash by which answers are matched, of a question's key (question_key()). */
 uint64_t pool_question_hash(const struct pool *p, const uint8_t *key, size_t len);

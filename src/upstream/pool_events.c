@@ -1,5 +1,6 @@
 /* pool_events: what connections tell, and what follows from it. */
 #include "base/log.h"
+#include "dns/message.h"
 #include "upstream/pool_state.h"
 
 /* After upstream_failed() or upstream_silent(). */
@@ -19,17 +20,20 @@ static void came_up(struct upstream *u)
 	p->changed = true;
 }
 
-/* Has another copy of S sent. */
-static bool tell_late(struct conn *c, struct sent *s, enum lateness why)
+/* Has another copy of FLIGHT sent, which U was sent on C (NULL: in the clear). */
+static bool tell_late(struct upstream *u, struct conn *c, uint64_t flight,
+		      enum lateness why)
 {
-	struct pool *p = pool_of(c);
+	struct pool *p = u->owner;
 	const struct pool_options *o = &p->options;
+	bool sent;
 
 	p->lateness = why;
-	p->late = c;
-	s->is_told = o->events->late(o->arg, s->flight);
+	p->late = u;
+	p->late_conn = c;
+	sent = o->events->late(o->arg, flight, why == LATE_LOST);
 	p->lateness = NOT_LATE;
-	return s->is_told;
+	return sent;
 }
 
 /* All that is out on C, which may be dead, is sent on other connections, too. */
@@ -37,8 +41,9 @@ static void copy_all(struct conn *c)
 {
 	for (struct sent *s = ids_oldest(c->ids), *next; s; s = next) {
 		next = ids_next(c->ids, s);
-		if (s->flight && !s->is_told)
-			(void)tell_late(c, s, LATE_CONNECTION);
+		if (s->flight && !s->is_told && !s->is_silent)
+			s->is_told =
+			    tell_late(upstream_of(c), c, s->flight, LATE_CONNECTION);
 	}
 }
 
@@ -46,16 +51,17 @@ static void copy_all(struct conn *c)
 static void give_up(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
-	const struct pool_options *o = &pool_of(c)->options;
+	struct pool *p = pool_of(c);
 
 	c->is_silent = true;
 	if (c->state == CONN_READY)
 		upstream_retire(u, c, 0);
-	for (struct sent *s = ids_oldest(c->ids), *next; s; s = next) {
-		next = ids_next(c->ids, s);
-		if (s->flight)
-			o->events->silent(o->arg, s->flight);
+	for (struct sent *s = ids_oldest(c->ids); s; s = ids_next(c->ids, s)) {
+		if (s->flight && !s->is_silent)
+			p->options.events->silent(p->options.arg, s->flight);
+		s->is_silent = true;
 	}
+	p->changed = true;
 }
 
 /* Calls FN for each suspect connection of U other than C. */
@@ -117,16 +123,57 @@ static void on_dirty(struct conn *c)
 	p->dirty[p->dirty_count++] = c;
 }
 
+/* U has refused a query for its OPT record: it does not know EDNS (RFC 6891 7). */
+static bool is_opt_refusal(const struct response *r, bool with_opt)
+{
+	return with_opt && (r->rcode == RCODE_BADVERS ||
+			    (!r->edns.present &&
+			     (r->rcode == RCODE_FORMERR || r->rcode == RCODE_NOTIMP)));
+}
+
+/* What an answer tells of U. */
+static void learn_from(struct upstream *u, const struct response *r, uint64_t rtt_us,
+		       bool with_opt)
+{
+	uint64_t now = loop_now(u->context.loop);
+	bool is_refusal = is_opt_refusal(r, with_opt);
+
+	if (is_refusal)
+		health_refused_opt(&u->health, now);
+	else if (!with_opt && !rcode_is_error(r->rcode))
+		health_took_no_opt(&u->health, now);
+	if (upstream_answered(u, rtt_us, !is_refusal && rcode_is_error(r->rcode)))
+		came_up(u);
+}
+
+static bool tell_answer(struct upstream *u, const struct pool_answer *a, bool with_opt)
+{
+	struct pool *p = u->owner;
+	const struct pool_options *o = &p->options;
+
+	if (a->is_copy && is_opt_refusal(a->response, with_opt)) {
+		o->events->refused_opt(o->arg, a->flight, a->was_silent);
+		p->changed = true;
+		return true;
+	}
+	return a->flight && o->events->answer(o->arg, a);
+}
+
 static bool on_answer(struct conn *c, const struct sent *s, const struct response *r,
-		      uint64_t rtt_us)
+		      uint64_t rtt_us, bool is_awaited)
 {
 	struct upstream *u = upstream_of(c);
-	const struct pool_options *o = &pool_of(c)->options;
+	const struct pool_answer a = {.flight = s->flight,
+				      .upstream = u->number,
+				      .group = s->group,
+				      .bits = s->bits,
+				      .is_copy = is_awaited && s->flight,
+				      .was_silent = s->is_silent,
+				      .response = r};
 	bool awaited;
 
-	if (upstream_answered(u, rtt_us))
-		came_up(u);
-	awaited = s->flight && o->events->answer(o->arg, s->flight, r);
+	learn_from(u, r, rtt_us, s->with_opt);
+	awaited = tell_answer(u, &a, s->with_opt);
 	if (s->is_hedge)
 		metric_inc(&u->context.metrics->hedges[awaited]);
 	if (u->has_suspect && !c->is_silent)
@@ -145,31 +192,40 @@ static bool on_late(struct conn *c, struct sent *s)
 {
 	struct pool *p = pool_of(c);
 
-	if (s->is_told)
+	if (s->is_told || p->options.hedge == HEDGE_OFF)
 		return true;
-	if (p->hedge_credit < 100)
+	if (p->hedges.left < 100)
 		return false;
-	if (tell_late(c, s, LATE_ANSWER))
-		p->hedge_credit -= 100;
+	s->is_told = tell_late(upstream_of(c), c, s->flight,
+			       c->context->hedges ? LATE_ANSWER : LATE_LOST);
+	if (s->is_told)
+		p->hedges.left -= 100;
 	return true;
 }
 
-static void make_careful(struct conn *c)
+static void on_overdue(struct conn *c, struct sent *s)
 {
-	c->is_careful |= !buf_len(&c->out); /* else a frame may be half written */
+	struct pool *p = pool_of(c);
+
+	if (s->is_told || p->again.left < 100)
+		return;
+	s->is_told = tell_late(upstream_of(c), c, s->flight, LATE_LOST);
+	if (s->is_told)
+		p->again.left -= 100;
 }
 
 void pool_doubt(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
+	const struct ask neutral = upstream_neutral_ask(u);
 
 	log_line(LOG_DEBUG, "connection to %s is silent: another is tried beside it",
 		 u->label);
 	u->has_suspect = true;
-	if (conn_looks_forgetful(c)) {
+	if (conn_looks_forgetful(c))
 		health_be_careful(&u->health, pool_now(pool_of(c)));
-		upstream_each(u, make_careful);
-	}
+	if (!upstream_is_mute_on(c))
+		(void)conn_send(c, &neutral); /* perhaps it is the name's fault */
 	if (upstream_spare(u, c) || pool_of(c)->options.upstream_count > 1)
 		copy_all(c);
 	if (!upstream_spare(u, c))
@@ -179,13 +235,16 @@ void pool_doubt(struct conn *c)
 static void on_silent(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
-	struct pool *p = pool_of(c);
 
 	/* one that is being opened beside it, or was at rest, has its own time to tell */
-	if (!upstream_has_other(u, c))
+	if (!upstream_has_other(u, c) && upstream_is_mute_on(c))
 		went_down(u, upstream_silent(u));
 	give_up(c);
-	p->changed = true;
+}
+
+static void on_dismissed(struct conn *c)
+{
+	upstream_retire(upstream_of(c), c, 0);
 }
 
 static uint64_t on_idle(struct conn *c)
@@ -227,41 +286,86 @@ static void on_closed(struct conn *c, enum reason why, bool failed, const char *
 	p->changed = true;
 }
 
-static void on_lost(struct conn *c, uint64_t flight, enum reason why)
+static void on_lost(struct conn *c, const struct sent *s, enum reason why)
 {
-	const struct pool_options *o = &pool_of(c)->options;
+	struct pool *p = pool_of(c);
 
-	if (flight && !c->is_silent)
-		o->events->lost(o->arg, flight, why);
+	p->changed = true;
+	if (s->flight)
+		p->options.events->lost(p->options.arg, s->flight, why, s->is_silent);
 }
 
-static bool on_plain_answer(void *arg, uint64_t flight, const struct response *r,
-			    uint64_t rtt_us)
+/* ---- in the clear ---- */
+
+static bool on_plain_answer(void *arg, const struct plain_query *q,
+			    const struct response *r, uint64_t rtt_us)
 {
 	struct upstream *u = arg;
-	const struct pool_options *o = &((struct pool *)u->owner)->options;
+	const struct pool_answer a = {.flight = q->flight,
+				      .upstream = u->number,
+				      .group = q->group,
+				      .bits = q->bits,
+				      .is_copy = q->flight != 0,
+				      .was_silent = q->is_silent,
+				      .response = r};
 
-	if (upstream_answered(u, rtt_us))
-		came_up(u);
-	return flight && o->events->answer(o->arg, flight, r);
+	learn_from(u, r, rtt_us, q->with_opt);
+	return tell_answer(u, &a, q->with_opt);
 }
 
-static void on_plain_lost(void *arg, uint64_t flight, enum reason why, const char *detail)
+static void on_plain_lost(void *arg, const struct plain_query *q, enum reason why,
+			  const char *detail)
 {
 	struct upstream *u = arg;
 	struct pool *p = u->owner;
 
 	if (why != REASON_QUERY_TIMEOUT)
 		went_down(u, upstream_failed(u, why, detail));
-	else if (pool_now(p) >= u->heard_us + p->options.timeout_us)
+	p->changed = true;
+	if (q->flight)
+		p->options.events->lost(p->options.arg, q->flight, why, q->is_silent);
+}
+
+/* Something has come from U since Q was sent: it is the name, or the datagram was lost. */
+static bool was_heard_since(const struct upstream *u, const struct plain_query *q)
+{
+	return u->heard_us > q->sent_us;
+}
+
+static void on_plain_doubt(void *arg, const struct plain_query *q)
+{
+	struct upstream *u = arg;
+	struct pool *p = u->owner;
+	const struct ask neutral = upstream_neutral_ask(u);
+	bool heard = was_heard_since(u, q);
+
+	if (!heard && !plain_is_mute(u->plain, u->heard_us))
+		(void)plain_send(u->plain, &neutral);
+	if (!q->flight || (heard && p->hedges.left < 100))
+		return;
+	if (tell_late(u, NULL, q->flight, heard ? LATE_LOST : LATE_CONNECTION) && heard)
+		p->hedges.left -= 100;
+}
+
+static bool on_plain_silent(void *arg, const struct plain_query *q)
+{
+	struct upstream *u = arg;
+	struct pool *p = u->owner;
+
+	if (was_heard_since(u, q))
+		return false;
+	if (plain_is_mute(u->plain, u->heard_us))
 		went_down(u, upstream_silent(u));
 	p->changed = true;
-	if (flight)
-		p->options.events->lost(p->options.arg, flight, why);
+	if (q->flight)
+		p->options.events->silent(p->options.arg, q->flight);
+	return q->flight != 0;
 }
 
 const struct plain_events pool_plain_events = {.answer = on_plain_answer,
-					       .lost = on_plain_lost};
+					       .lost = on_plain_lost,
+					       .doubt = on_plain_doubt,
+					       .silent = on_plain_silent};
 
 const struct conn_events pool_conn_events = {
     .early = on_early,
@@ -270,8 +374,10 @@ const struct conn_events pool_conn_events = {
     .answer = on_answer,
     .slow = on_slow,
     .late = on_late,
+    .overdue = on_overdue,
     .doubt = pool_doubt,
     .silent = on_silent,
+    .dismissed = on_dismissed,
     .idle = on_idle,
     .passed = on_passed,
     .closed = on_closed,

@@ -10,18 +10,35 @@
 #define HEDGE_PERCENT 3
 #define HEDGE_BURST 10
 
+/* Copies of what was most likely lost: at most so many of a hundred queries, beside the hedges. Enough
+ * for a way that loses one answer in twenty, and too few to double what an upstream has to do. */
+#define AGAIN_PERCENT 10
+#define AGAIN_BURST 20
+
+/* Copies earned by queries, and spent. In hundredths of one. */
+struct credit {
+	unsigned left;
+};
+
 /* Why late() was told. */
-enum lateness { NOT_LATE, LATE_ANSWER, LATE_CONNECTION };
+enum lateness {
+	NOT_LATE,
+	LATE_ANSWER,	/* it takes longer than nearly all */
+	LATE_LOST,	/* it has been lost, or may as well have been */
+	LATE_CONNECTION /* the connection may be dead */
+};
 
 struct pool {
 	struct pool_options options;
 	bool changed;
-	struct timer retry;	 /* when a back-off ends that somebody waits for */
-	struct list closed;	 /* connections to be freed at the end of the round */
-	unsigned down_count;	 /* upstreams that are DOWN */
-	unsigned hedge_credit;	 /* hundredths of a copy */
-	enum lateness lateness;	 /* within late() */
-	const struct conn *late; /* which carries the query that it is told of */
+	struct timer retry;  /* when a back-off ends that somebody waits for */
+	struct list closed;  /* connections to be freed at the end of the round */
+	unsigned down_count; /* upstreams that are DOWN */
+	struct credit hedges, again;
+	/* within late(): */
+	enum lateness lateness;
+	struct upstream *late;	/* which was sent the query that it is told of */
+	struct conn *late_conn; /* on this; NULL: in the clear */
 	unsigned dirty_count;
 	struct conn *dirty[UPSTREAMS_MAX * UPSTREAM_CONNS_MAX];
 	struct upstream upstreams[UPSTREAMS_MAX];

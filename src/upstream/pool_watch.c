@@ -5,6 +5,14 @@
  * at again after this. */
 #define RETRY_MIN_US 20000
 
+/* What comes of that is told, and sets the next time. */
+static bool is_being_tried(const struct upstream *u)
+{
+	if (u->plain)
+		return plain_inflight(u->plain) > 0;
+	return upstream_is_dialling(u);
+}
+
 void pool_watch_down(struct pool *p)
 {
 	const struct upstream *u = NULL;
@@ -13,7 +21,7 @@ void pool_watch_down(struct pool *p)
 	for (unsigned i = 0; i < p->options.upstream_count; i++) {
 		const struct upstream *other = &p->upstreams[i];
 
-		if (other->health.down &&
+		if (other->health.down && !is_being_tried(other) &&
 		    (!u || other->health.retry_us < u->health.retry_us))
 			u = other;
 	}
@@ -21,6 +29,16 @@ void pool_watch_down(struct pool *p)
 		due = u->health.retry_us;
 	if (u && (!timer_running(&p->retry) || p->retry.due > due))
 		(void)timer_set(p->options.loop, &p->retry, due, pool_retry_due, p);
+}
+
+static void try_again(struct upstream *u)
+{
+	const struct ask neutral = upstream_neutral_ask(u);
+
+	if (u->plain && !plain_inflight(u->plain))
+		(void)plain_send(u->plain, &neutral);
+	else if (!u->plain && !upstream_find(u, conn_has_room))
+		(void)upstream_open(u);
 }
 
 void pool_retry_due(void *arg)
@@ -31,9 +49,10 @@ void pool_retry_due(void *arg)
 	for (unsigned i = 0; i < p->options.upstream_count; i++) {
 		struct upstream *u = &p->upstreams[i];
 
-		if (u->health.down && !upstream_find(u, conn_has_room))
-			(void)upstream_open(u);
+		if (u->health.down && health_may_dial(&u->health, pool_now(p)))
+			try_again(u);
 	}
+	pool_watch_down(p);
 }
 
 static void distrust(struct conn *c)

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "dns/message.h"
 
 /* A server that closes a connection after so many queries does it at once. */
 #define LINGER_MIN_US 100000
@@ -22,6 +23,16 @@
 #define BUSY_QUERIES 50
 #define BUSY_US 1000000
 
+/* An upstream that closes idle connections sooner than this, and has done so twice in a row, is not
+ * kept warm. Once may be its restart. */
+#define WARM_IDLE_MIN_US 5000000
+#define SOON_CLOSES 2
+
+/* From dial to READY, when it is not known yet: three round trips of a usual distance. */
+#define OPENING_US 100000
+/* More queries than this are not prepared for. */
+#define EXPECTED_MAX 1024
+
 /* A server that closes what nobody has used yet is not dialled more often than this. */
 #define WARM_GAP_US 1000000
 
@@ -37,6 +48,7 @@ static uint64_t now(const struct upstream *u)
 void upstream_init(struct upstream *u, const struct upstream_options *o)
 {
 	*u = (struct upstream){.owner = o->owner,
+			       .number = o->number,
 			       .label = o->label,
 			       .notes = o->notes,
 			       .weight = o->weight,
@@ -81,15 +93,42 @@ struct conn *upstream_find(struct upstream *u, bool (*fits)(const struct conn *c
 
 void upstream_each(struct upstream *u, void (*fn)(struct conn *c))
 {
-	for (struct list *l = u->conns.next, *next; l != &u->conns; l = next) {
-		next = l->next;
-		fn(list_entry(l, struct conn, node));
-	}
+	struct conn *all[UPSTREAM_CONNS_MAX];
+	unsigned n = 0;
+
+	for (struct list *l = u->conns.next; l != &u->conns && n < UPSTREAM_CONNS_MAX;
+	     l = l->next)
+		all[n++] = list_entry(l, struct conn, node);
+	for (unsigned i = 0; i < n; i++)
+		if (all[i]->state != CONN_CLOSED)
+			fn(all[i]);
 }
 
-static bool is_dialling(const struct conn *c)
+bool upstream_is_dialling(const struct upstream *u)
 {
-	return c->state < CONN_READY;
+	return count(u, CONN_CONNECTING, CONN_HANDSHAKING) > 0;
+}
+
+unsigned upstream_inflight(const struct upstream *u)
+{
+	unsigned n = u->plain ? plain_inflight(u->plain) : 0;
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		n += ids_sole_count(c->ids);
+	}
+	return n;
+}
+
+bool upstream_has_capacity(struct upstream *u, bool gives_way)
+{
+	return capacity_allows(&u->capacity, upstream_inflight(u), gives_way, now(u));
+}
+
+void upstream_held(struct upstream *u)
+{
+	capacity_held(&u->capacity, now(u));
 }
 
 static bool is_draining(const struct conn *c)
@@ -97,7 +136,7 @@ static bool is_draining(const struct conn *c)
 	return c->state == CONN_DRAINING;
 }
 
-/* Connections that take queries, or will. */
+/* Connections that take queries, or will; not those that are full. */
 static unsigned count_active(const struct upstream *u)
 {
 	unsigned n = 0;
@@ -105,7 +144,8 @@ static unsigned count_active(const struct upstream *u)
 	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
 		const struct conn *c = list_entry(l, struct conn, node);
 
-		n += c->state <= CONN_READY && !conn_is_used_up(c);
+		n += c->state <= CONN_READY && !conn_is_used_up(c) &&
+		     ids_taken_count(c->ids) < IDS_MAX;
 	}
 	return n;
 }
@@ -127,7 +167,7 @@ struct conn *upstream_open(struct upstream *u)
 	struct conn *c;
 
 	if (u->plain || !may_open(u, dialling))
-		return dialling ? upstream_find(u, is_dialling) : NULL;
+		return dialling ? upstream_find(u, conn_is_dialling) : NULL;
 	u->context.early_data = u->early_data && now(u) >= u->no_early_until_us;
 	c = conn_new(&u->context);
 	if (!c)
@@ -141,9 +181,35 @@ struct conn *upstream_open(struct upstream *u)
 void upstream_retire(struct upstream *u, struct conn *c, uint64_t linger_us)
 {
 	while (count(u, CONN_DRAINING, CONN_DRAINING) >= UPSTREAM_DRAINING_MAX)
-		conn_drop(upstream_find(u, is_draining), REASON_READ_TIMEOUT,
+		conn_drop(upstream_find(u, is_draining), REASON_CLOSED_BY_US,
 			  "silent for too long");
 	conn_retire(c, linger_us);
+}
+
+/* ---- probes ---- */
+
+static const uint8_t root[] = {0};
+
+static const struct query root_query = {
+    .flags = DNS_RD,
+    .question = {.name = root, .name_len = 1, .type = TYPE_NS, .class = CLASS_IN},
+};
+
+struct ask upstream_neutral_ask(const struct upstream *u)
+{
+	return (struct ask){
+	    .query = &root_query,
+	    .question = conn_question_hash(u->context.hash_key, &root_query.question)};
+}
+
+bool upstream_is_mute_on(const struct conn *c)
+{
+	const struct sent *first = ids_marked(c->ids, MARK_FRESH);
+
+	for (const struct sent *s = first; s; s = ids_next(c->ids, s))
+		if (s->question != first->question)
+			return true;
+	return false;
 }
 
 struct conn *upstream_spare(struct upstream *u, const struct conn *c)
@@ -159,7 +225,7 @@ struct conn *upstream_spare(struct upstream *u, const struct conn *c)
 
 bool upstream_has_other(struct upstream *u, const struct conn *c)
 {
-	const struct conn *dialling = upstream_find(u, is_dialling);
+	const struct conn *dialling = upstream_find(u, conn_is_dialling);
 
 	return upstream_spare(u, c) || (dialling && !dialling->is_slow);
 }
@@ -192,18 +258,86 @@ static void use_up(struct upstream *u, struct conn *c)
 	conn_retire(c, linger(u));
 }
 
+/* Queries a second, of late. */
+static unsigned rate(const struct upstream *u)
+{
+	if (now(u) >= u->recent_us + 2 * BUSY_US)
+		return 0;
+	if (now(u) >= u->recent_us + BUSY_US)
+		return u->recent;
+	return u->recent > u->recent_before ? u->recent : u->recent_before;
+}
+
+static unsigned root_of(unsigned x)
+{
+	unsigned r = 0;
+
+	while ((r + 1) * (r + 1) <= x)
+		r++;
+	return r;
+}
+
+/* Queries that will come while a connection is being made and its first query answered: as many as
+ * the rate says, and what chance may add (three standard deviations of their number). */
+static unsigned expected(const struct upstream *u)
+{
+	uint64_t opening = u->opening_us ? u->opening_us : OPENING_US;
+	uint64_t n = rate(u) * (opening + u->health.rtt_us) / 1000000 + 1;
+
+	n = n < EXPECTED_MAX ? n : EXPECTED_MAX;
+	return (unsigned)n + 3 * root_of((unsigned)n);
+}
+
+/* Queries that C still takes, or will. */
+static unsigned room(const struct conn *c)
+{
+	return c->state <= CONN_READY && !conn_is_used_up(c) && !c->is_suspect
+		   ? c->limit - c->queries
+		   : 0;
+}
+
+/* Queries that the connections but for WITHOUT still take; all of them have a limit. */
+static unsigned room_left(const struct upstream *u, const struct conn *without)
+{
+	unsigned n = 0;
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		if (c != without && c->state <= CONN_READY && !c->limit)
+			return UINT32_MAX;
+		n += c == without ? 0 : room(c);
+	}
+	return n;
+}
+
+/* Opens connections ahead of the demand where each takes few queries. */
+static void stock_up(struct upstream *u)
+{
+	for (unsigned n = 0; n < UPSTREAM_DIALS_MAX; n++) {
+		unsigned before = count(u, CONN_CONNECTING, CONN_HANDSHAKING);
+
+		if (!u->habits.limit || room_left(u, NULL) >= expected(u))
+			return;
+		(void)upstream_open(u);
+		if (count(u, CONN_CONNECTING, CONN_HANDSHAKING) <= before)
+			return;
+	}
+}
+
 static void used_with_habits(struct upstream *u, struct conn *c)
 {
 	if (c->state == CONN_READY && conn_is_used_up(c))
 		use_up(u, c);
-	if (!upstream_spare(u, c) && !upstream_find(u, is_dialling))
+	stock_up(u);
+	if (!upstream_spare(u, c) && !upstream_find(u, conn_is_dialling))
 		(void)upstream_open(u);
 }
 
 /* So many queries depend on a connection that its end would keep many waiting for a new one. */
 static bool is_busy(const struct upstream *u)
 {
-	return u->recent >= BUSY_QUERIES && now(u) < u->recent_us + BUSY_US;
+	return rate(u) >= BUSY_QUERIES && now(u) < u->recent_us + BUSY_US;
 }
 
 static bool wants_spare(const struct upstream *u)
@@ -217,12 +351,14 @@ void upstream_full(struct upstream *u)
 	u->full_until_us = now(u) + FULL_US;
 }
 
-/* Counts the queries of the last second or two. */
+/* Counts the queries of this second and the last. */
 static void count_recent(struct upstream *u)
 {
 	if (u->used_us >= u->recent_us + BUSY_US) {
+		u->recent_before =
+		    u->used_us < u->recent_us + 2 * BUSY_US ? u->recent : 0;
 		u->recent_us = u->used_us;
-		u->recent = u->recent >= BUSY_QUERIES ? BUSY_QUERIES / 2 : 0;
+		u->recent = 0;
 	}
 	u->recent++;
 }
@@ -238,7 +374,7 @@ void upstream_used(struct upstream *u, struct conn *c)
 /* Clients are active, as far as this upstream is concerned. */
 static bool is_warm(const struct upstream *u)
 {
-	return now(u) < u->used_us + u->keep_warm_us;
+	return u->soon_closes < SOON_CLOSES && now(u) < u->used_us + u->keep_warm_us;
 }
 
 /* When the upstream will close C, on which nothing is out; HEALTH_NEVER: not known. */
@@ -268,10 +404,37 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Of several, one is kept ready; two if the upstream hangs up. */
+static unsigned count_with_room(const struct upstream *u, const struct conn *without)
+{
+	unsigned n = 0;
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		n += c != without && conn_has_room(c);
+	}
+	return n;
+}
+
+/* Of several, one is kept ready; two if the upstream hangs up; where each takes few queries, as many
+ * as are expected need. */
 static bool is_needed(struct upstream *u, const struct conn *c)
 {
-	return is_warm(u) && (wants_spare(u) || upstream_find(u, conn_has_room) == c);
+	if (!is_warm(u) && now(u) >= u->used_us + BUSY_US)
+		return false;
+	if (u->habits.limit && room_left(u, c) < expected(u))
+		return true;
+	if (wants_spare(u))
+		return count_with_room(u, c) < 2;
+	return is_warm(u) && upstream_find(u, conn_has_room) == c;
+}
+
+/* When a connection is looked at again that is needed, and would be closed at OURS if it were not:
+ * where many are kept ready, as many as the rate needs, soon. */
+static uint64_t until_looked_at(const struct upstream *u, uint64_t ours)
+{
+	return later(ours, u->habits.limit ? now(u) + LOOK_US
+					   : u->used_us + u->keep_warm_us);
 }
 
 uint64_t upstream_idle(struct upstream *u, struct conn *c)
@@ -282,10 +445,10 @@ uint64_t upstream_idle(struct upstream *u, struct conn *c)
 
 	if (conn_is_used_up(c))
 		return 0;
-	if (!is_needed(u, c))
+	if (!is_needed(u, c) || theirs < c->idle_since_us + WARM_IDLE_MIN_US)
 		return c->is_suspect ? 0 : sooner(ours, early);
 	if (!c->is_suspect && now(u) < early)
-		return sooner(early, later(ours, u->used_us + u->keep_warm_us));
+		return sooner(early, until_looked_at(u, ours));
 	if (upstream_spare(u, c))
 		return 0;
 	(void)upstream_open(u); /* then asked again */
@@ -298,11 +461,11 @@ static void learn(struct upstream *u, const struct conn *c, enum reason why)
 	uint64_t idle = now(u) - c->idle_since_us;
 
 	if (why == REASON_CLOSED_BUSY)
-		habits_hung_up(&u->habits, (unsigned)c->answers, now(u));
+		habits_hung_up(&u->habits, (unsigned)c->answers, c->dialled_us, now(u));
 	else if (why == REASON_CLOSED_IDLE && c->limit && c->queries >= c->limit)
 		habits_limit_met(&u->habits, now(u));
 	else if (why == REASON_CLOSED_IDLE && idle < LINGER_MIN_US)
-		habits_hung_up(&u->habits, (unsigned)c->answers, now(u));
+		habits_hung_up(&u->habits, (unsigned)c->answers, c->dialled_us, now(u));
 	else if (why == REASON_CLOSED_IDLE)
 		habits_closed_idle(&u->habits, idle, now(u));
 }
@@ -340,6 +503,17 @@ static void keep_warm(void *arg)
 	}
 }
 
+/* The upstream has closed C, on which nothing was out. It is not kept warm if that would take a
+ * handshake every few seconds; one that closes after its last query has a limit, and is met by
+ * stock_up(). */
+static void went_idle(struct upstream *u, const struct conn *c)
+{
+	if (!c->limit || c->queries < c->limit)
+		u->soon_closes =
+		    now(u) < c->idle_since_us + WARM_IDLE_MIN_US ? u->soon_closes + 1 : 0;
+	keep_warm(u);
+}
+
 /* Its end may be the answer to early data. */
 static bool is_early_end(const struct conn *c, enum reason why)
 {
@@ -356,8 +530,12 @@ void upstream_ended(struct upstream *u, const struct conn *c, enum reason why)
 	spread_limit(u);
 	metric_set(&u->context.metrics->learnt_idle, u->habits.idle_us);
 	metric_set(&u->context.metrics->learnt_limit, u->habits.limit);
-	if (why != REASON_CLOSED_BY_US)
+	if (why != REASON_CLOSED_BY_US && why != REASON_CLOSED_IDLE)
 		keep_warm(u);
+	else if (why == REASON_CLOSED_IDLE)
+		went_idle(u, c);
+	else if (now(u) >= c->idle_since_us + WARM_IDLE_MIN_US)
+		u->soon_closes = 0;
 }
 
 void upstream_free(struct upstream *u)
@@ -430,6 +608,8 @@ bool upstream_connected(struct upstream *u, const struct conn *c)
 {
 	bool is_back = health_connected(&u->health);
 
+	u->opening_us = u->opening_us ? (3 * u->opening_us + now(u) - c->dialled_us) / 4
+				      : now(u) - c->dialled_us;
 	notes_connected(u->notes, tls_conn_version(c->tls), tls_conn_suite(c->tls),
 			tls_conn_resumed(c->tls), &c->address);
 	look_at_certificate(u, c);
@@ -443,12 +623,14 @@ bool upstream_connected(struct upstream *u, const struct conn *c)
 	return is_back;
 }
 
-bool upstream_answered(struct upstream *u, uint64_t rtt_us)
+bool upstream_answered(struct upstream *u, uint64_t rtt_us, bool is_error)
 {
 	struct upstream_metrics *m = u->context.metrics;
 	bool is_back = health_answered(&u->health, rtt_us);
 
 	u->heard_us = now(u);
+	health_judge(&u->health, is_error);
+	capacity_answered(&u->capacity, rtt_us, now(u));
 	metric_set(&m->rtt_p50, u->health.p50_us);
 	metric_set(&m->rtt_p95, u->health.p95_us);
 	if (is_back)

@@ -2,6 +2,7 @@
 #ifndef DOTGATE_UPSTREAM_UPSTREAM_H
 #define DOTGATE_UPSTREAM_UPSTREAM_H
 
+#include "upstream/capacity.h"
 #include "upstream/conn.h"
 #include "upstream/habits.h"
 #include "upstream/notes.h"
@@ -10,17 +11,20 @@
 /* Connections that take queries or will: the second is for when the first is full or silent; more
  * would only divide the batches. */
 #define UPSTREAM_ACTIVE_MAX 2
-/* The same, and those of them that are on their way, where each takes so few queries that one
- * cannot be had as fast as one is used up. */
-#define UPSTREAM_LIMITED_MAX 8
-#define UPSTREAM_DIALS_MAX 4
-/* Silent ones that are still listened to. Each can hold a query for its whole time. */
-#define UPSTREAM_DRAINING_MAX 4
+/* Where each takes few queries, down to one, as many as the rate of queries needs: 100 a second,
+ * each on a connection of its own that takes 100 ms to be made, use ten, and chance twice that. Of
+ * them half may be on their way. */
+#define UPSTREAM_LIMITED_MAX 24
+#define UPSTREAM_DIALS_MAX 12
+/* Those that have had their queries, or are silent, and are still listened to. Each can hold a
+ * query for its whole time. */
+#define UPSTREAM_DRAINING_MAX 8
 #define UPSTREAM_CONNS_MAX (UPSTREAM_LIMITED_MAX + UPSTREAM_DRAINING_MAX)
 
 /* What the owner sets before upstream_init(). */
 struct upstream_options {
 	void *owner;
+	unsigned number;   /* among the owner's */
 	const char *label; /* canonical spelling */
 	struct notes *notes;
 	unsigned weight;   /* from 1 */
@@ -33,7 +37,9 @@ struct upstream_options {
 };
 
 struct upstream {
+	/* fixed */
 	void *owner;
+	unsigned number;
 	const char *label;
 	struct notes *notes;
 	unsigned weight;
@@ -42,8 +48,10 @@ struct upstream {
 	struct plain *plain;	    /* owned */
 	unsigned addresses_version; /* those that were seen last */
 	struct conn_context context;
+	/* what changes */
 	struct health health;
 	struct habits habits;
+	struct capacity capacity;
 	struct list conns; /* in the order they were opened */
 	bool has_suspect;  /* a connection is suspect, or was just now */
 	uint64_t used_us;  /* the last query, or the start */
@@ -51,9 +59,13 @@ struct upstream {
 	uint64_t full_until_us; /* no spare is tried until then */
 	uint64_t recent_us;	/* since then `recent` queries were sent */
 	unsigned recent;
-	uint64_t heard_us;  /* the last answer, or the start */
-	uint64_t warmed_us; /* when a connection was last opened to be kept ready */
-	struct timer warm;  /* when the next one may be */
+	unsigned recent_before; /* in the second before that */
+	uint64_t opening_us;	/* smoothed time from dial to READY; 0: not known */
+	unsigned soon_closes;	/* idle connections in a row that it closed too soon to be
+				   kept warm */
+	uint64_t heard_us;	/* the last answer, or the start */
+	uint64_t warmed_us;	/* when a connection was last opened to be kept ready */
+	struct timer warm;	/* when the next one may be */
 	char failure[NOTES_FAILURE_MAX]; /* the last one */
 };
 
@@ -71,14 +83,36 @@ static inline struct upstream *upstream_of(const struct conn *c)
 /* The first connection that FITS; NULL: there is none. */
 struct conn *upstream_find(struct upstream *u, bool (*fits)(const struct conn *c));
 
-/* Calls FN for each connection that is not CLOSED; FN may end that one. */
+/* Calls FN for each connection that there is now, unless it is CLOSED when its turn comes. FN may
+ * send, and end or retire any of them: CLOSED ones are freed at the end of the round only. */
 void upstream_each(struct upstream *u, void (*fn)(struct conn *c));
+
+/* True if a connection is being made. */
+bool upstream_is_dialling(const struct upstream *u);
+
+/* Queries that wait for an answer of U, on all its connections. Copies do not
+ * count: they may be left over from what has been answered. */
+unsigned upstream_inflight(const struct upstream *u);
+
+/* True if U may be sent one more query. GIVES_WAY: others take precedence of it (a copy, or a query
+ * of a client that holds more than its share). */
+bool upstream_has_capacity(struct upstream *u, bool gives_way);
+
+/* A query was refused for want of capacity. */
+void upstream_held(struct upstream *u);
+
+/* A probe with a neutral question, the root's name servers, which any resolver answers at once. */
+struct ask upstream_neutral_ask(const struct upstream *u);
+
+/* True if two different questions are out on C that it should have answered by now. One alone may be
+ * of a name that nobody can answer. */
+bool upstream_is_mute_on(const struct conn *c);
 
 /* Sees to it that a connection is being made, if one may be. Returns it; NULL: none is.
  */
 struct conn *upstream_open(struct upstream *u);
 
-/* C takes no more queries; if too many such are kept, the oldest is dropped. */
+/* C takes no more queries; if too many such are kept, the oldest of them is dropped. */
 void upstream_retire(struct upstream *u, struct conn *c, uint64_t linger_us);
 
 /* A good connection other than C; NULL: there is none. */
@@ -107,7 +141,7 @@ void upstream_limit_passed(struct upstream *u);
 /* What has happened, for its health and the log. The first two return true if that ended
  * DOWN, the others if it was UP before. */
 bool upstream_connected(struct upstream *u, const struct conn *c);
-bool upstream_answered(struct upstream *u, uint64_t rtt_us);
+bool upstream_answered(struct upstream *u, uint64_t rtt_us, bool is_error);
 bool upstream_failed(struct upstream *u, enum reason why, const char *detail);
 bool upstream_silent(struct upstream *u);
 

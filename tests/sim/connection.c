@@ -455,6 +455,10 @@ static void used_up_connections_make_room(void **state)
 	}
 	for (unsigned i = 0; i < asked; i++)
 		assert_good(i);
+	world_run(3 *
+		  WORLD_S); /* what was opened for the bursts is not needed any more */
+	world_ask("after.example");
+	world_run(15 * WORLD_S);
 	for (unsigned c = 1; c <= world_connections(); c++)
 		open += world_is_open(c);
 	assert_in_range(open, 1, 3); /* those that are used up have gone */

@@ -240,7 +240,8 @@ static void a_lost_answer_waits_for_its_copy(void **state)
 	}
 	for (unsigned i = 0; i < n; i++)
 		assert_good(lost[i]);
-	assert_in_range(hedges[false] + hedges[true], 15, (560 * 3) / 100 + 10);
+	/* one or two were copied as overdue before there was a hedge for them */
+	assert_in_range(hedges[false] + hedges[true], 10, (560 * 3) / 100 + 10);
 	world_free();
 }
 

@@ -149,31 +149,6 @@ static void a_late_answer_reaches_nobody(void **state)
 	world_free();
 }
 
-static void a_full_table_sheds_the_newest(void **state)
-{
-	(void)state;
-	world_new(1);
-	world_server(0)->mute = true;
-	for (unsigned i = 0; i <= FLIGHTS_MAX; i++) {
-		char name[32];
-
-		snprintf(name, sizeof name, "n%u.example", i);
-		world_ask(name);
-		if (i == 0)
-			world_settle();
-	}
-	world_settle();
-	assert_int_equal(world_inflight(), FLIGHTS_MAX);
-	assert_failed(FLIGHTS_MAX, 23, "overload");
-	assert_int_equal(world_told(0)->answers, 0);
-	/* one connection is full: a second took the rest */
-	assert_int_equal(world_server(0)->dials, 2);
-	world_run(5 * WORLD_S);
-	assert_int_equal(world_inflight(), 0);
-	assert_failed(0, 22, "query_timeout");
-	world_free();
-}
-
 static void shutdown_tells_those_who_wait(void **state)
 {
 	unsigned c;
@@ -221,7 +196,6 @@ int main(void)
 	    cmocka_unit_test(the_deadline_is_the_first_clients),
 	    cmocka_unit_test(nothing_is_sent_after_the_deadline),
 	    cmocka_unit_test(a_late_answer_reaches_nobody),
-	    cmocka_unit_test(a_full_table_sheds_the_newest),
 	    cmocka_unit_test(shutdown_tells_those_who_wait),
 	    cmocka_unit_test(bad_messages_are_answered_here),
 	};

@@ -80,6 +80,7 @@ static struct world {
 	struct cache *cache;
 	struct pool *pool;
 	bool path_changed;
+	unsigned address;     /* of the clients that ask */
 	struct routes routes; /* none */
 } * world;
 
@@ -425,6 +426,12 @@ void client_drop(struct front *f, const struct client *c)
 	(void)c;
 }
 
+struct host client_host(const struct front *f, const struct client *c)
+{
+	(void)f;
+	return (struct host){.interface = world->clients[c->tcp.slot]->address};
+}
+
 uint16_t client_keepalive(const struct front *f, const struct client *c)
 {
 	(void)f;
@@ -690,6 +697,11 @@ void world_run(uint64_t us)
 
 /* ---- clients ---- */
 
+void world_ask_from(unsigned address)
+{
+	world->address = address;
+}
+
 unsigned world_ask_raw(const uint8_t *message, size_t len)
 {
 	struct client c = {.kind = CLIENT_TCP, .tcp = {.slot = world->client_count}};
@@ -697,6 +709,8 @@ unsigned world_ask_raw(const uint8_t *message, size_t len)
 
 	assert(t && world->client_count < CLIENTS_MAX);
 	t->ede = -1;
+	t->address = world->address;
+	t->asked_us = world->loop.now;
 	world->clients[world->client_count++] = t;
 	query_begin(world->proxy, &c, message, len);
 	return world->client_count - 1;
@@ -734,6 +748,11 @@ unsigned world_ask_as(const char *name, uint16_t type, uint16_t flags, bool do_b
 unsigned world_ask(const char *name)
 {
 	return world_ask_as(name, TYPE_A, 0, false);
+}
+
+unsigned world_ask_count(void)
+{
+	return world->client_count;
 }
 
 const struct told *world_told(unsigned client)
@@ -776,6 +795,7 @@ void world_make(const struct world_plan *plan)
 	struct proxy_options proxy = {
 	    .timeout_us = 5 * WORLD_S,
 	    .stale_after_us = 1800 * WORLD_MS,
+	    .client_share = 25,
 	    .recall = {
 		.limits = {.ttl_max = 86400, .negative_ttl_max = 3600, .failure_ttl = 5},
 		.serve_stale = 86400}};

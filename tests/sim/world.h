@@ -51,6 +51,8 @@ struct received {
 
 /* What a client was told. */
 struct told {
+	unsigned address; /* of the client */
+	uint64_t asked_us;
 	unsigned answers; /* replies so far; more than one is a fault */
 	unsigned rcode;
 	bool truncated;
@@ -94,6 +96,9 @@ struct metrics *world_metrics(void);
 uint64_t world_now(void);
 unsigned world_inflight(void);
 
+/* Clients that ask from now on have this address. */
+void world_ask_from(unsigned address);
+
 /* A client asks for NAME (presentation format without escapes), A, RD. Returns its
  * number. */
 unsigned world_ask(const char *name);
@@ -103,6 +108,9 @@ unsigned world_ask_as(const char *name, uint16_t type, uint16_t flags, bool do_b
 
 /* Gives a raw message to the proxy as a client's. Returns the client's number. */
 unsigned world_ask_raw(const uint8_t *message, size_t len);
+
+/* Clients that have asked so far: the number of the next. */
+unsigned world_ask_count(void);
 
 const struct told *world_told(unsigned client);
 

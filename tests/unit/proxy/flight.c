@@ -13,11 +13,12 @@
 #include "proxy/flight.h"
 
 static struct flights *t;
+static const struct host host = {1, 2};
 
 static int set_up(void **state)
 {
 	(void)state;
-	t = flights_new();
+	t = flights_new(25);
 	return t ? 0 : -1;
 }
 
@@ -44,7 +45,7 @@ static struct flight *begin(const struct query *q, uint64_t question, uint64_t n
 	struct flight *f = flights_begin(t, q, flights_key(q, question), question, now);
 
 	if (f)
-		assert_int_equal(flights_wait(t, f, &c, q, now), 0);
+		assert_int_equal(flights_wait(t, f, &c, &host, q, now), 0);
 	return f;
 }
 
@@ -120,20 +121,20 @@ static void waiters_are_bounded(void **state)
 
 	(void)state;
 	for (unsigned i = 1; i < WAITERS_PER_FLIGHT; i++, total++)
-		assert_int_equal(flights_wait(t, f, &c, &q, 0), 0);
-	assert_int_equal(flights_wait(t, f, &c, &q, 0), -ENOSPC);
+		assert_int_equal(flights_wait(t, f, &c, &host, &q, 0), 0);
+	assert_int_equal(flights_wait(t, f, &c, &host, &q, 0), -ENOSPC);
 	while (total < WAITERS_MAX) {
 		if (f->waiter_count == WAITERS_PER_FLIGHT)
 			f = flights_begin(t, &q, total, total, 0);
 		assert_non_null(f);
-		assert_int_equal(flights_wait(t, f, &c, &q, 0), 0);
+		assert_int_equal(flights_wait(t, f, &c, &host, &q, 0), 0);
 		total++;
 	}
 	f = flights_begin(t, &q, 1, 1, 0);
-	assert_int_equal(flights_wait(t, f, &c, &q, 0), -ENOSPC);
+	assert_int_equal(flights_wait(t, f, &c, &host, &q, 0), -ENOSPC);
 	/* what one flight gives back, another can take */
 	flights_end(t, flights_oldest(t));
-	assert_int_equal(flights_wait(t, f, &c, &q, 0), 0);
+	assert_int_equal(flights_wait(t, f, &c, &host, &q, 0), 0);
 }
 
 static void a_waiter_keeps_its_own_query(void **state)
@@ -149,7 +150,7 @@ static void a_waiter_keeps_its_own_query(void **state)
 	second.limit = 1232;
 	second.flags = DNS_RD | DNS_AD;
 	second.edns = (struct edns){.present = true, .do_bit = true, .keepalive = true};
-	assert_int_equal(flights_wait(t, f, &c, &second, 11), 0);
+	assert_int_equal(flights_wait(t, f, &c, &host, &second, 11), 0);
 	w = flights_next(t, flights_first(t, f));
 	assert_null(flights_next(t, w));
 	assert_int_equal(w->client.tcp.slot, 3);

@@ -26,7 +26,7 @@ static void one_end_is_supposed_to_be_a_limit(void **state)
 	struct habits h = {0};
 
 	(void)state;
-	habits_hung_up(&h, 100, 5 * S);
+	habits_hung_up(&h, 100, 0, 5 * S);
 	assert_int_equal(h.limit, 100);
 	assert_true(habits_doubt_limit(&h, 5 * S));
 	assert_true(habits_want_spare(&h, 6 * S));
@@ -37,7 +37,7 @@ static void a_limit_that_is_passed_is_none(void **state)
 	struct habits h = {0};
 
 	(void)state;
-	habits_hung_up(&h, 100, 5 * S);
+	habits_hung_up(&h, 100, 0, 5 * S);
 	habits_limit_passed(&h);
 	assert_int_equal(h.limit, 0);
 	/* but it has hung up once, and may again */
@@ -50,7 +50,7 @@ static void a_proven_limit_is_doubted_each_minute(void **state)
 	struct habits h = {0};
 
 	(void)state;
-	habits_hung_up(&h, 100, 1 * S);
+	habits_hung_up(&h, 100, 0, 1 * S);
 	habits_limit_met(&h, 2 * S);
 	assert_false(habits_doubt_limit(&h, 61 * S));
 	assert_true(habits_doubt_limit(&h, 62 * S));
@@ -64,11 +64,11 @@ static void another_number_is_another_limit(void **state)
 	struct habits h = {0};
 
 	(void)state;
-	habits_hung_up(&h, 100, 1 * S);
+	habits_hung_up(&h, 100, 0, 1 * S);
 	habits_limit_met(&h, 2 * S);
-	habits_hung_up(&h, 100, 3 * S); /* the same again says nothing new */
+	habits_hung_up(&h, 100, 0, 3 * S); /* the same again says nothing new */
 	assert_false(habits_doubt_limit(&h, 3 * S));
-	habits_hung_up(&h, 40, 4 * S);
+	habits_hung_up(&h, 40, 0, 4 * S);
 	assert_int_equal(h.limit, 40);
 	assert_true(habits_doubt_limit(&h, 4 * S));
 }
@@ -78,15 +78,15 @@ static void ends_of_several_at_once_are_a_restart(void **state)
 	struct habits h = {0};
 
 	(void)state;
-	habits_hung_up(&h, 182, 10 * S);
-	habits_hung_up(&h, 182, 10 * S + 30000);
+	habits_hung_up(&h, 182, 0, 10 * S);
+	habits_hung_up(&h, 182, 0, 10 * S + 30000);
 	assert_int_equal(h.limit, 0);
-	habits_hung_up(&h, 201, 10 * S + 60000);
+	habits_hung_up(&h, 201, 0, 10 * S + 60000);
 	assert_int_equal(h.limit, 0);
 	/* and then it is learnt as ever */
-	habits_hung_up(&h, 100, 11 * S);
+	habits_hung_up(&h, 100, 0, 11 * S);
 	assert_int_equal(h.limit, 100);
-	habits_hung_up(&h, 90, 12 * S);
+	habits_hung_up(&h, 90, 0, 12 * S);
 	assert_int_equal(h.limit, 90);
 }
 
@@ -95,10 +95,10 @@ static void an_end_before_an_outage_is_a_restart(void **state)
 	struct habits h = {0};
 
 	(void)state;
-	habits_hung_up(&h, 2947, 10 * S);
+	habits_hung_up(&h, 2947, 0, 10 * S);
 	habits_went_down(&h, 10 * S + 500000);
 	assert_int_equal(h.limit, 0);
-	habits_hung_up(&h, 2947, 20 * S);
+	habits_hung_up(&h, 2947, 0, 20 * S);
 	habits_went_down(&h, 21 * S); /* for another reason */
 	assert_int_equal(h.limit, 2947);
 }
@@ -108,9 +108,9 @@ static void a_proven_limit_outlives_a_restart(void **state)
 	struct habits h = {0};
 
 	(void)state;
-	habits_hung_up(&h, 100, 1 * S);
+	habits_hung_up(&h, 100, 0, 1 * S);
 	habits_limit_met(&h, 2 * S);
-	habits_hung_up(&h, 40, 3 * S);
+	habits_hung_up(&h, 40, 0, 3 * S);
 	assert_int_equal(h.limit, 40);
 	habits_went_down(&h, 3 * S + 100000);
 	assert_int_equal(h.limit, 100);
@@ -125,7 +125,7 @@ static void a_few_answers_are_no_rule(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 8; i++)
-		habits_hung_up(&h, i, i * S);
+		habits_hung_up(&h, i, 0, i * S);
 	assert_int_equal(h.limit, 0);
 }
 

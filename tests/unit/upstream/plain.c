@@ -32,33 +32,51 @@ static struct {
 	int server, listener;
 	struct query query;
 	uint64_t hash;
-	unsigned answers, losses;
+	unsigned answers, losses, doubts, silences;
+	struct health health;
 	enum reason why;
 	uint64_t flight;
 	size_t len;
 } w;
 
-static bool on_answer(void *arg, uint64_t flight, const struct response *r,
+static bool on_answer(void *arg, const struct plain_query *q, const struct response *r,
 		      uint64_t rtt_us)
 {
 	(void)arg;
 	(void)rtt_us;
 	w.answers++;
-	w.flight = flight;
+	w.flight = q->flight;
 	w.len = r->len;
 	return true;
 }
 
-static void on_lost(void *arg, uint64_t flight, enum reason why, const char *detail)
+static void on_lost(void *arg, const struct plain_query *q, enum reason why,
+		    const char *detail)
 {
 	(void)arg;
 	assert_non_null(detail);
 	w.losses++;
-	w.flight = flight;
+	w.flight = q->flight;
 	w.why = why;
 }
 
-static const struct plain_events events = {.answer = on_answer, .lost = on_lost};
+static void on_doubt(void *arg, const struct plain_query *q)
+{
+	(void)arg;
+	(void)q;
+	w.doubts++;
+}
+
+static bool on_silent(void *arg, const struct plain_query *q)
+{
+	(void)arg;
+	(void)q;
+	w.silences++;
+	return true;
+}
+
+static const struct plain_events events = {
+    .answer = on_answer, .lost = on_lost, .doubt = on_doubt, .silent = on_silent};
 
 static void stop(void *arg)
 {
@@ -108,7 +126,8 @@ static bool bind_both(void)
 
 static int set_up(void **state)
 {
-	struct plain_options o = {.timeout_us = TIMEOUT_US, .events = &events};
+	struct plain_options o = {
+	    .health = &w.health, .timeout_us = TIMEOUT_US, .events = &events};
 
 	(void)state;
 	memset(&w, 0, sizeof w);
@@ -188,9 +207,16 @@ static void say(int fd, const struct heard *to, const uint8_t *message, size_t l
 	    (ssize_t)len);
 }
 
+static int ask_for(uint64_t flight)
+{
+	const struct ask a = {.query = &w.query, .flight = flight, .question = w.hash};
+
+	return plain_send(w.plain, &a);
+}
+
 static void send_one(uint64_t flight)
 {
-	assert_int_equal(plain_send(w.plain, &w.query, flight, w.hash), 0);
+	assert_int_equal(ask_for(flight), 0);
 }
 
 static void an_answer_comes_back(void **state)
@@ -290,7 +316,7 @@ static void a_refusal_is_told_at_once(void **state)
 	(void)state;
 	close(w.server);
 	w.server = -1;
-	(void)plain_send(w.plain, &w.query, 7, w.hash);
+	(void)ask_for(7);
 	run(50);
 	assert_int_equal(w.losses, 1);
 	assert_int_equal(w.why, REASON_DIAL_REFUSED);
@@ -360,7 +386,7 @@ static void there_is_a_cap(void **state)
 	(void)state;
 	for (unsigned i = 0; i < PLAIN_QUERIES_MAX; i++)
 		send_one(i + 1);
-	assert_int_equal(plain_send(w.plain, &w.query, 9, w.hash), -ENOSPC);
+	assert_int_equal(ask_for(9), -ENOSPC);
 	assert_int_equal(plain_inflight(w.plain), PLAIN_QUERIES_MAX);
 }
 
