@@ -28,8 +28,14 @@ void addresses_destroy(struct addresses *a);
  */
 bool addresses_set(struct addresses *a, const struct address *from, unsigned count);
 
-/* A connection to this one was made: it is tried first from now on. */
+/* A connection to ONE was authenticated: that address is tried first from now on. */
 void addresses_prefer(struct addresses *a, const struct address *one);
+
+/* ONE was connected to, but is not, or not soon, what it should be: that address is tried last from now
+ * on. Returns true if another one is tried before it. */
+bool addresses_distrust(struct addresses *a, const struct address *one);
+
+unsigned addresses_count(struct addresses *a);
 
 /* Copies them. Returns how many. */
 unsigned addresses_get(struct addresses *a, struct address out[ADDRESSES_MAX]);

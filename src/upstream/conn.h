@@ -49,7 +49,7 @@ struct conn_events {
 	 * Returns false when nobody waited for it any more. */
 	bool (*answer)(struct conn *c, const struct sent *s, const struct response *r,
 		       uint64_t rtt_us);
-	/* It takes longer than DIAL_PATIENCE_US to become ready. */
+	/* It takes longer than DIAL_PATIENCE_US to become ready; told again if it becomes stuck. */
 	void (*slow)(struct conn *c);
 	/* S takes longer than nearly all others (health_late()). Told once of each, if the
 	 * context says that it hedges; again a little later if this returns false. */
@@ -92,6 +92,7 @@ struct conn {
 	enum conn_state state;
 	bool is_dirty;
 	bool is_slow;	   /* `slow` was reported */
+	bool is_stuck;	   /* its handshake is slow, and there are other addresses */
 	bool is_suspect;   /* `doubt` was reported, and nothing has come since */
 	bool is_silent;	   /* what is out on it is not counted on any more */
 	bool is_careful;   /* one query per record; see health_is_careful() */

@@ -221,7 +221,7 @@ static void on_closed(struct conn *c, enum reason why, bool failed, const char *
 	/* while another connection does well it may only have as many as it takes */
 	if (failed && upstream_spare(u, c))
 		upstream_full(u);
-	else if (failed)
+	else if (failed && !upstream_tries_other_address(u, c, why, detail))
 		went_down(u, upstream_failed(u, why, detail));
 	upstream_ended(u, c, why);
 	p->changed = true;

@@ -92,6 +92,31 @@ static bool is_dialling(const struct conn *c)
 	return c->state < CONN_READY;
 }
 
+static bool is_promising(const struct conn *c)
+{
+	return is_dialling(c) && !c->is_slow;
+}
+
+static bool is_stuck(const struct conn *c)
+{
+	return is_dialling(c) && c->is_stuck;
+}
+
+/* Dials that are a reason not to begin another: beside handshakes that are stuck other addresses
+ * are tried, until there is one for each address. */
+static unsigned count_dialling(struct upstream *u)
+{
+	unsigned n = 0, stuck = 0;
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		n += is_dialling(c);
+		stuck += is_stuck(c);
+	}
+	return stuck && stuck < addresses_count(u->context.addresses) ? n - stuck : n;
+}
+
 static bool is_draining(const struct conn *c)
 {
 	return c->state == CONN_DRAINING;
@@ -105,17 +130,17 @@ static unsigned count_active(const struct upstream *u)
 	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
 		const struct conn *c = list_entry(l, struct conn, node);
 
-		n += c->state <= CONN_READY && !conn_is_used_up(c);
+		n += c->state <= CONN_READY && !conn_is_used_up(c) && !c->is_stuck;
 	}
 	return n;
 }
 
 /* One dial at a time, and few connections; more only where each lasts for few queries. */
-static bool may_open(struct upstream *u, unsigned dialling)
+static bool may_open(struct upstream *u)
 {
 	bool limited = u->habits.limit && !u->health.down;
 
-	return dialling < (limited ? UPSTREAM_DIALS_MAX : 1) &&
+	return count_dialling(u) < (limited ? UPSTREAM_DIALS_MAX : 1) &&
 	       count_active(u) < (limited ? UPSTREAM_LIMITED_MAX : UPSTREAM_ACTIVE_MAX) &&
 	       count(u, CONN_CONNECTING, CONN_DRAINING) < UPSTREAM_CONNS_MAX &&
 	       health_may_dial(&u->health, now(u));
@@ -123,11 +148,12 @@ static bool may_open(struct upstream *u, unsigned dialling)
 
 struct conn *upstream_open(struct upstream *u)
 {
-	unsigned dialling = count(u, CONN_CONNECTING, CONN_HANDSHAKING);
 	struct conn *c;
 
-	if (u->plain || !may_open(u, dialling))
-		return dialling ? upstream_find(u, is_dialling) : NULL;
+	if (u->plain || !may_open(u)) {
+		c = upstream_find(u, is_promising);
+		return c ? c : upstream_find(u, is_dialling);
+	}
 	u->context.early_data = u->early_data && now(u) >= u->no_early_until_us;
 	c = conn_new(&u->context);
 	if (!c)
@@ -159,9 +185,7 @@ struct conn *upstream_spare(struct upstream *u, const struct conn *c)
 
 bool upstream_has_other(struct upstream *u, const struct conn *c)
 {
-	const struct conn *dialling = upstream_find(u, is_dialling);
-
-	return upstream_spare(u, c) || (dialling && !dialling->is_slow);
+	return upstream_spare(u, c) || upstream_find(u, is_promising);
 }
 
 /* ---- habits ---- */
@@ -426,10 +450,34 @@ static void look_at_certificate(struct upstream *u, const struct conn *c)
 		 u->label, date);
 }
 
+static void say_address_failed(struct upstream *u, const struct conn *c, enum reason why,
+			       const char *detail)
+{
+	char address[ADDRESS_TEXT_MAX];
+
+	if (notes_address_is_news(u->notes, (int64_t)time(NULL)))
+		log_line(LOG_WARNING,
+			 "upstream %s: another address is tried than %s: reason=%s: %s",
+			 u->label, address_text(&c->address, address), reason_word(why),
+			 detail);
+}
+
+static void end_stuck(struct upstream *u)
+{
+	struct conn *c;
+
+	while ((c = upstream_find(u, is_stuck))) {
+		say_address_failed(u, c, REASON_TLS_TIMEOUT, "the handshake takes long");
+		conn_drop(c, REASON_CLOSED_BY_US, "another address was faster");
+	}
+}
+
 bool upstream_connected(struct upstream *u, const struct conn *c)
 {
 	bool is_back = health_connected(&u->health);
 
+	u->bad_addresses = 0;
+	end_stuck(u);
 	notes_connected(u->notes, tls_conn_version(c->tls), tls_conn_suite(c->tls),
 			tls_conn_resumed(c->tls), &c->address);
 	look_at_certificate(u, c);
@@ -454,6 +502,19 @@ bool upstream_answered(struct upstream *u, uint64_t rtt_us)
 	if (is_back)
 		say_up(u);
 	return is_back;
+}
+
+bool upstream_tries_other_address(struct upstream *u, const struct conn *c,
+				  enum reason why, const char *detail)
+{
+	bool is_handshake = c->connected_us && !c->heard_us;
+
+	if (!is_handshake || u->health.down ||
+	    ++u->bad_addresses >= addresses_count(u->context.addresses))
+		return false;
+	say_address_failed(u, c, why, detail);
+	(void)upstream_open(u);
+	return true;
 }
 
 bool upstream_failed(struct upstream *u, enum reason why, const char *detail)

@@ -44,9 +44,10 @@ struct upstream {
 	struct conn_context context;
 	struct health health;
 	struct habits habits;
-	struct list conns; /* in the order they were opened */
-	bool has_suspect;  /* a connection is suspect, or was just now */
-	uint64_t used_us;  /* the last query, or the start */
+	struct list conns;	/* in the order they were opened */
+	bool has_suspect;	/* a connection is suspect, or was just now */
+	uint64_t used_us;	/* the last query, or the start */
+	unsigned bad_addresses; /* on which handshakes failed since one did not */
 	uint64_t no_early_until_us;
 	uint64_t full_until_us; /* no spare is tried until then */
 	uint64_t recent_us;	/* since then `recent` queries were sent */
@@ -103,6 +104,11 @@ void upstream_ended(struct upstream *u, const struct conn *c, enum reason why);
 
 /* A connection that has had its queries was not closed for it. */
 void upstream_limit_passed(struct upstream *u);
+
+/* C failed for this reason. If that was its handshake, and there are addresses that were not tried
+ * since one was good, the next is tried at once. Returns false otherwise: the upstream has failed. */
+bool upstream_tries_other_address(struct upstream *u, const struct conn *c,
+				  enum reason why, const char *detail);
 
 /* What has happened, for its health and the log. The first two return true if that ended
  * DOWN, the others if it was UP before. */

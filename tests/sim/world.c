@@ -26,6 +26,8 @@
 #define RECEIVED_MAX 20000
 #define RECORDS_MAX 1024
 #define FD_BASE 100000
+/* Each address of each upstream is a server. */
+#define SERVERS_MAX (UPSTREAMS_MAX * ADDRESSES_MAX)
 
 /* ---- state ---- */
 
@@ -64,7 +66,9 @@ static struct world {
 	struct random random;
 	struct hash_key key;
 	struct metrics metrics;
-	struct server servers[UPSTREAMS_MAX];
+	struct server servers[SERVERS_MAX];
+	unsigned
+	    server_count; /* one for each upstream, then those of further addresses */
 	struct address addresses[UPSTREAMS_MAX];
 	struct addresses known[UPSTREAMS_MAX];
 	struct notes notes[UPSTREAMS_MAX];
@@ -793,6 +797,7 @@ void world_make(const struct world_plan *plan)
 	world = calloc(1, sizeof *world);
 	assert(world);
 	world->loop.now = 1000 * WORLD_S;
+	world->server_count = upstreams;
 	if (plan->cached && cache_new(&proxy.recall.cache, 1 << 20) < 0)
 		abort();
 	world->cache = proxy.recall.cache;
@@ -841,6 +846,20 @@ void world_new_cached(unsigned upstreams)
 					.policy = POLICY_ORDERED,
 					.hedge = HEDGE_OFF,
 					.cached = true});
+}
+
+unsigned world_add_address(unsigned upstream)
+{
+	struct address all[ADDRESSES_MAX];
+	unsigned n = addresses_get(&world->known[upstream], all);
+	unsigned i = world->server_count++;
+	int r;
+
+	assert(i < SERVERS_MAX && n < ADDRESSES_MAX);
+	r = address_parse_ip(&all[n], "192.0.2.2", 9, (uint16_t)(i + 1));
+	assert(r == 0);
+	addresses_set(&world->known[upstream], all, n + 1);
+	return i;
 }
 
 void world_warm(void)

@@ -89,6 +89,10 @@ void world_warm(void);
 /* The network has changed: PATH says whether that concerns the connections. Or it has SLEPT. */
 void world_change_network(bool path, bool slept);
 
+/* UPSTREAM has one more address, tried last. Returns the number of the server that is there. Before
+ * anything is asked. */
+unsigned world_add_address(unsigned upstream);
+
 struct server *world_server(unsigned i);
 struct metrics *world_metrics(void);
 uint64_t world_now(void);

@@ -87,6 +87,28 @@ static void the_one_that_works_is_first(void **state)
 	check(0, "192.0.2.3");
 }
 
+static void the_one_that_fails_is_last(void **state)
+{
+	const struct address from[] = {ip("192.0.2.1"), ip("192.0.2.2"), ip("192.0.2.3")};
+	struct address none = ip("192.0.2.9");
+
+	(void)state;
+	assert_false(addresses_distrust(&a, &none)); /* there is no other */
+	addresses_set(&a, from, 3);
+	assert_int_equal(addresses_count(&a), 3);
+	assert_true(addresses_distrust(&a, &from[0]));
+	check(0, "192.0.2.2");
+	check(1, "192.0.2.3");
+	check(2, "192.0.2.1");
+	assert_true(addresses_distrust(&a, &from[0])); /* it is there already */
+	check(2, "192.0.2.1");
+	assert_true(addresses_distrust(&a, &none));
+	check(0, "192.0.2.2");
+	addresses_set(&a, from, 1);
+	assert_false(addresses_distrust(&a, &from[0]));
+	check(0, "192.0.2.1");
+}
+
 static void there_is_a_cap(void **state)
 {
 	struct address from[12];
@@ -135,6 +157,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(only_other_addresses_are_a_change, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(the_one_that_works_is_first, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(the_one_that_fails_is_last, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(there_is_a_cap, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(readers_see_whole_lists, set_up, tear_down),
