@@ -22,12 +22,19 @@
 #define RETRY_MIN_S 1
 #define RETRY_MAX_S 30
 
+/* When an upstream can be had at none of its addresses they are asked for again, since it may have
+ * moved: so long after they were asked for last, and less and less often while they stay the same. */
+#define FAILED_MIN_S 5
+#define FAILED_MAX_S 60
+
 #define SERVERS_MAX (BOOTSTRAP_MAX + UPSTREAMS_MAX)
 
 struct job {
 	unsigned upstream;
-	int64_t due_s;
+	int64_t due_s, asked_s;
 	unsigned failures;
+	bool is_hurried;	    /* it is due because the addresses have failed */
+	unsigned gap_s;		    /* the next time this has to lie between */
 	uint8_t name[NAME_MAX_LEN]; /* to be looked up; of discovery: none */
 	size_t name_len;
 	unsigned server_count;
@@ -39,6 +46,7 @@ struct names {
 	struct upstreams *upstreams;
 	const struct config *config;
 	pthread_t thread;
+	int alarm; /* eventfd: all addresses of an upstream have failed */
 	struct lookup lookup;
 	struct tls_peer *peers[BOOTSTRAP_MAX];
 	struct tls_trust trust[BOOTSTRAP_MAX];
@@ -100,33 +108,49 @@ static void say(const char *label, struct addresses *a)
 			 address_text(&all[i], text));
 }
 
-static void do_job(struct names *n, struct job *j)
+static void not_found(struct names *n, struct job *j)
 {
-	const char *label = n->upstreams->labels[j->upstream];
-	struct addresses *a = &n->upstreams->addresses[j->upstream];
-	struct resolved f;
-	bool found = j->name_len ? look_up(n, j, &f) : discover(n, j, &f);
 	uint32_t wait;
 
-	if (!found) {
-		if (j->failures++ == 0)
-			log_line(LOG_WARNING, "upstream %s: no address found: %s", label,
-				 n->lookup.error);
-		wait = RETRY_MIN_S << (j->failures < 6 ? j->failures - 1 : 5);
-		j->due_s = now_s() + (wait < RETRY_MAX_S ? wait : RETRY_MAX_S);
-		return;
-	}
+	if (j->failures++ == 0)
+		log_line(LOG_WARNING, "upstream %s: no address found: %s",
+			 n->upstreams->labels[j->upstream], n->lookup.error);
+	wait = RETRY_MIN_S << (j->failures < 6 ? j->failures - 1 : 5);
+	j->due_s = now_s() + (wait < RETRY_MAX_S ? wait : RETRY_MAX_S);
+}
+
+/* Returns true if the addresses are others than before. */
+static bool take(struct names *n, struct job *j, const struct resolved *f)
+{
+	struct addresses *a = &n->upstreams->addresses[j->upstream];
+	uint32_t wait = f->ttl < AGAIN_MIN_S   ? AGAIN_MIN_S
+			: f->ttl < AGAIN_MAX_S ? f->ttl
+					       : AGAIN_MAX_S;
+
 	j->failures = 0;
-	wait = f.ttl < AGAIN_MIN_S   ? AGAIN_MIN_S
-	       : f.ttl < AGAIN_MAX_S ? f.ttl
-				     : AGAIN_MAX_S;
 	/* spread, so that many do not ask at once */
 	j->due_s = now_s() + wait + random_below(&n->lookup.random, wait / 10 + 1);
-	if (!addresses_set(a, f.all, f.count))
-		return;
-	say(label, a);
+	if (!addresses_set(a, f->all, f->count))
+		return false;
+	say(n->upstreams->labels[j->upstream], a);
 	if (n->config->addresses_file[0])
 		addresses_file_write(n->config->addresses_file, n->upstreams);
+	return true;
+}
+
+static void do_job(struct names *n, struct job *j)
+{
+	struct resolved f;
+	bool found = j->name_len ? look_up(n, j, &f) : discover(n, j, &f);
+
+	j->asked_s = now_s();
+	if (!found)
+		not_found(n, j);
+	else if (take(n, j, &f) || !j->is_hurried)
+		j->gap_s = FAILED_MIN_S;
+	else
+		j->gap_s = 2 * j->gap_s < FAILED_MAX_S ? 2 * j->gap_s : FAILED_MAX_S;
+	j->is_hurried = false;
 }
 
 /* ---- the thread ---- */
@@ -141,16 +165,38 @@ static int64_t next_due(const struct names *n)
 	return due;
 }
 
+/* Some upstream can be had at none of its addresses. */
+static void hurry(struct names *n)
+{
+	uint64_t count;
+
+	if (read(n->alarm, &count, sizeof count) < 0)
+		return;
+	for (unsigned i = 0; i < n->job_count; i++) {
+		struct job *j = &n->jobs[i];
+
+		if (addresses_have_failed(&n->upstreams->addresses[j->upstream]) &&
+		    j->asked_s + j->gap_s < j->due_s) {
+			j->due_s = j->asked_s + j->gap_s;
+			j->is_hurried = true;
+		}
+	}
+}
+
 static void *run(void *arg)
 {
 	struct names *n = arg;
-	struct pollfd stop = {.fd = n->lookup.stop, .events = POLLIN};
+	struct pollfd p[] = {{.fd = n->lookup.stop, .events = POLLIN},
+			     {.fd = n->alarm, .events = POLLIN}};
 
 	for (;;) {
 		int64_t left = next_due(n) - now_s();
+		int ready = poll(p, 2, left > 0 ? (int)left * 1000 : 0);
 
-		if (poll(&stop, 1, left > 0 ? (int)left * 1000 : 0) > 0)
+		if (ready > 0 && p[0].revents)
 			return NULL;
+		if (ready > 0)
+			hurry(n);
 		for (unsigned i = 0; i < n->job_count; i++)
 			if (n->jobs[i].due_s <= now_s())
 				do_job(n, &n->jobs[i]);
@@ -254,7 +300,7 @@ static int add_job(struct names *n, unsigned upstream, char *error)
 	const struct upstream_conf *conf = n->upstreams->conf[upstream];
 	struct job *j = &n->jobs[n->job_count++];
 
-	*j = (struct job){.upstream = upstream};
+	*j = (struct job){.upstream = upstream, .gap_s = FAILED_MIN_S};
 	if (conf->discover)
 		return 0;
 	j->name_len = name_parse(j->name, conf->name);
@@ -284,8 +330,11 @@ static int start(struct names *n, char *error)
 {
 	snprintf(error, UPSTREAMS_ERROR_MAX, "no thread to look up names");
 	n->lookup.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (n->lookup.stop < 0)
+	n->alarm = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (n->lookup.stop < 0 || n->alarm < 0)
 		return -errno;
+	for (unsigned i = 0; i < n->job_count; i++)
+		addresses_watch(&n->upstreams->addresses[n->jobs[i].upstream], n->alarm);
 	random_init(&n->lookup.random);
 	if (n->config->addresses_file[0])
 		addresses_file_read(n->config->addresses_file, n->upstreams);
@@ -294,8 +343,12 @@ static int start(struct names *n, char *error)
 
 static void release(struct names *n)
 {
+	for (unsigned i = 0; i < n->job_count; i++)
+		addresses_watch(&n->upstreams->addresses[n->jobs[i].upstream], -1);
 	if (n->lookup.stop >= 0)
 		close(n->lookup.stop);
+	if (n->alarm >= 0)
+		close(n->alarm);
 	for (unsigned i = 0; i < BOOTSTRAP_MAX; i++)
 		tls_peer_free(n->peers[i]);
 	free(n);
@@ -317,7 +370,7 @@ static int prepare(struct names **out, struct upstreams *u, const struct config 
 		return any ? -ENOMEM : 0;
 	n->upstreams = u;
 	n->config = c;
-	n->lookup.stop = -1;
+	n->lookup.stop = n->alarm = -1;
 	r = make(n, error);
 	if (r < 0)
 		release(n);

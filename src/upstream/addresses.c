@@ -2,10 +2,12 @@
 #include "upstream/addresses.h"
 
 #include <string.h>
+#include <unistd.h>
 
 void addresses_init(struct addresses *a)
 {
 	memset(a, 0, sizeof *a);
+	a->alarm = -1;
 	pthread_mutex_init(&a->lock, NULL);
 }
 
@@ -111,6 +113,30 @@ bool addresses_distrust(struct addresses *a, const struct address *one)
 	has_other = a->count > 0 && !address_equal(&a->all[0], one);
 	pthread_mutex_unlock(&a->lock);
 	return has_other;
+}
+
+void addresses_all_failed(struct addresses *a)
+{
+	uint64_t one = 1;
+
+	if (atomic_exchange(&a->failed, true))
+		return;
+	pthread_mutex_lock(&a->lock);
+	if (a->alarm >= 0 && write(a->alarm, &one, sizeof one) < 0)
+		atomic_store(&a->failed, false); /* said again when it fails again */
+	pthread_mutex_unlock(&a->lock);
+}
+
+bool addresses_have_failed(struct addresses *a)
+{
+	return atomic_exchange(&a->failed, false);
+}
+
+void addresses_watch(struct addresses *a, int fd)
+{
+	pthread_mutex_lock(&a->lock);
+	a->alarm = fd;
+	pthread_mutex_unlock(&a->lock);
 }
 
 unsigned addresses_count(struct addresses *a)

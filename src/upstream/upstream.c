@@ -522,6 +522,7 @@ bool upstream_failed(struct upstream *u, enum reason why, const char *detail)
 	bool was_up = health_failed(&u->health, why, now(u), u->context.random);
 
 	habits_went_down(&u->habits, now(u));
+	addresses_all_failed(u->context.addresses);
 	say_down(u, detail);
 	return was_up;
 }
@@ -530,6 +531,7 @@ bool upstream_silent(struct upstream *u)
 {
 	bool was_up = health_silent(&u->health, now(u), u->context.random);
 
+	addresses_all_failed(u->context.addresses);
 	say_down(u, "no answer on an open connection");
 	return was_up;
 }

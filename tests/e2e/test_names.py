@@ -126,6 +126,22 @@ def test_the_second_address_serves_when_the_first_does_not(start_upstream, start
     assert client.is_good(gate.ask("a.example.test"), "a.example.test")
 
 
+def test_an_upstream_that_has_moved_is_found(start_upstream, start_dotgate, resolver):
+    """None of its addresses is any good, though their TTL has long to go: they are asked for again,
+    but not all the time."""
+    up, ips = start_upstream(), ["127.0.0.9"]  # where nobody is
+    boot = resolver(ips)
+    gate = start_dotgate(by_name(up), options=["--bootstrap", boot.spelling()])
+    wait_for(gate, f"is at 127.0.0.9:{up.port}")
+    assert client.rcode(gate.ask("a.example.test")) == "SERVFAIL"
+    ips[:] = ["127.0.0.1"]
+    wait_for(gate, f"is at 127.0.0.1:{up.port}")
+    end = time.monotonic() + 5
+    while not client.is_good(gate.ask("b.example.test"), "b.example.test"):
+        assert time.monotonic() < end
+    assert len(boot.names()) <= 8  # two questions each time
+
+
 def test_addresses_are_kept_on_disk(start_upstream, start_dotgate, resolver, tmp_path):
     path = tmp_path / "addresses"
     up, boot = start_upstream(), resolver(["127.0.0.1"])

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -109,6 +111,30 @@ static void the_one_that_fails_is_last(void **state)
 	check(0, "192.0.2.1");
 }
 
+static void that_all_have_failed_is_told_once(void **state)
+{
+	int alarm = eventfd(0, EFD_NONBLOCK);
+	uint64_t count;
+
+	(void)state;
+	addresses_all_failed(&a); /* nobody watches */
+	assert_true(addresses_have_failed(&a));
+	assert_false(addresses_have_failed(&a));
+	addresses_watch(&a, alarm);
+	for (unsigned i = 0; i < 3; i++)
+		addresses_all_failed(&a);
+	assert_int_equal(read(alarm, &count, sizeof count), sizeof count);
+	assert_int_equal(count, 1);
+	assert_true(addresses_have_failed(&a));
+	addresses_all_failed(&a);
+	assert_int_equal(read(alarm, &count, sizeof count), sizeof count);
+	assert_true(addresses_have_failed(&a));
+	addresses_watch(&a, -1);
+	addresses_all_failed(&a);
+	assert_int_equal(read(alarm, &count, sizeof count), -1);
+	close(alarm);
+}
+
 static void there_is_a_cap(void **state)
 {
 	struct address from[12];
@@ -159,6 +185,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(the_one_that_works_is_first, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(the_one_that_fails_is_last, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(that_all_have_failed_is_told_once, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(there_is_a_cap, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(readers_see_whole_lists, set_up, tear_down),
