@@ -33,9 +33,10 @@ struct job {
 	unsigned upstream;
 	int64_t due_s, asked_s;
 	unsigned failures;
-	bool is_hurried;	    /* it is due because the addresses have failed */
-	unsigned gap_s;		    /* the next time this has to lie between */
-	uint8_t name[NAME_MAX_LEN]; /* to be looked up; of discovery: none */
+	bool is_hurried; /* it is due because the addresses have failed */
+	unsigned gap_s;	 /* the next time this has to lie between */
+	bool is_discovery;
+	uint8_t name[NAME_MAX_LEN]; /* to be looked up; of discovery: its target */
 	size_t name_len;
 	unsigned server_count;
 	uint8_t
@@ -67,13 +68,42 @@ static int64_t now_s(void)
 
 /* ---- one job ---- */
 
-static bool look_up(struct names *n, struct job *j, struct resolved *r)
+static bool is_of_group(const struct pool_group *g, int upstream)
 {
-	uint16_t port = n->upstreams->conf[j->upstream]->port;
+	for (unsigned i = 0; i < g->count; i++)
+		if (g->upstream[i] == upstream)
+			return true;
+	return false;
+}
 
+/* A name that is on a route is asked there, if there is somebody to ask. */
+static void choose_servers(const struct names *n, struct job *j)
+{
+	const struct upstreams *u = n->upstreams;
+	uint8_t lower[NAME_MAX_LEN];
+	const struct route *route;
+
+	name_lower(lower, j->name, j->name_len);
+	route = routes_find(&u->routes, lower, j->name_len);
+	j->server_count = 0;
+	for (unsigned i = 0; i < n->server_count; i++)
+		if (is_of_group(&u->groups[route ? route->group : 0], n->upstreams_of[i]))
+			j->servers[j->server_count++] = (uint8_t)i;
+	if (j->server_count)
+		return;
+	while (j->server_count < n->server_count) {
+		j->servers[j->server_count] = (uint8_t)j->server_count;
+		j->server_count++;
+	}
+}
+
+static bool look_up(struct names *n, struct job *j, uint16_t port, struct resolved *r)
+{
 	for (unsigned i = 0; i < j->server_count; i++) {
 		uint8_t server = j->servers[i];
 
+		if (j->is_discovery && !n->servers[server].peer)
+			continue; /* in the clear _dns.resolver.arpa is asked for alone */
 		if (!resolve_name(&n->lookup, &n->servers[server], j->name, j->name_len,
 				  port, r))
 			continue;
@@ -84,16 +114,37 @@ static bool look_up(struct names *n, struct job *j, struct resolved *r)
 	return false;
 }
 
-static bool discover(struct names *n, const struct job *j, struct resolved *r)
+/* Where a designated resolver is whose address did not come with its name: who else is asked is
+ * asked over TLS. If nobody knows, it may be the plain resolver itself. */
+static void look_up_target(struct names *n, struct job *j, struct designated *d)
+{
+	struct resolved r;
+
+	memcpy(j->name, d->target, d->target_len);
+	j->name_len = d->target_len;
+	choose_servers(n, j);
+	if (d->target_len > 1 && look_up(n, j, d->port, &r)) {
+		r.ttl = r.ttl < d->at.ttl ? r.ttl : d->at.ttl;
+		d->at = r;
+	} else {
+		resolve_itself(d, &n->upstreams->conf[j->upstream]->addresses[0]);
+	}
+}
+
+static bool discover(struct names *n, struct job *j, struct resolved *r)
 {
 	const struct upstreams *u = n->upstreams;
+	struct designated d;
 
-	if (!resolve_designated(&n->lookup, &u->conf[j->upstream]->addresses[0], r))
+	if (!resolve_designated(&n->lookup, &u->conf[j->upstream]->addresses[0], &d))
 		return false;
+	if (!d.at.count)
+		look_up_target(n, j, &d);
 	/* also of a copy (time-grace), which shares the addresses */
 	for (unsigned i = 0; i < u->count; i++)
 		if (u->pool[i].addresses == &u->addresses[j->upstream])
-			tls_peer_set_sni(u->pool[i].peer, r->sni);
+			tls_peer_set_sni(u->pool[i].peer, d.sni);
+	*r = d.at;
 	return true;
 }
 
@@ -141,7 +192,8 @@ static bool take(struct names *n, struct job *j, const struct resolved *f)
 static void do_job(struct names *n, struct job *j)
 {
 	struct resolved f;
-	bool found = j->name_len ? look_up(n, j, &f) : discover(n, j, &f);
+	uint16_t port = n->upstreams->conf[j->upstream]->port;
+	bool found = j->is_discovery ? discover(n, j, &f) : look_up(n, j, port, &f);
 
 	j->asked_s = now_s();
 	if (!found)
@@ -267,40 +319,13 @@ static int add_servers(struct names *n, char *error)
 	return r;
 }
 
-static bool is_of_group(const struct pool_group *g, int upstream)
-{
-	for (unsigned i = 0; i < g->count; i++)
-		if (g->upstream[i] == upstream)
-			return true;
-	return false;
-}
-
-/* A name that is on a route is asked there, if there is somebody to ask. */
-static void choose_servers(const struct names *n, struct job *j)
-{
-	const struct upstreams *u = n->upstreams;
-	uint8_t lower[NAME_MAX_LEN];
-	const struct route *route;
-
-	name_lower(lower, j->name, j->name_len);
-	route = routes_find(&u->routes, lower, j->name_len);
-	for (unsigned i = 0; i < n->server_count; i++)
-		if (is_of_group(&u->groups[route ? route->group : 0], n->upstreams_of[i]))
-			j->servers[j->server_count++] = (uint8_t)i;
-	if (j->server_count)
-		return;
-	while (j->server_count < n->server_count) {
-		j->servers[j->server_count] = (uint8_t)j->server_count;
-		j->server_count++;
-	}
-}
-
 static int add_job(struct names *n, unsigned upstream, char *error)
 {
 	const struct upstream_conf *conf = n->upstreams->conf[upstream];
 	struct job *j = &n->jobs[n->job_count++];
 
-	*j = (struct job){.upstream = upstream, .gap_s = FAILED_MIN_S};
+	*j = (struct job){
+	    .upstream = upstream, .is_discovery = conf->discover, .gap_s = FAILED_MIN_S};
 	if (conf->discover)
 		return 0;
 	j->name_len = name_parse(j->name, conf->name);
