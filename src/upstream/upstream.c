@@ -135,13 +135,27 @@ static unsigned count_active(const struct upstream *u)
 	return n;
 }
 
-/* One dial at a time, and few connections; more only where each lasts for few queries. */
+/* Few connections; more where each lasts for few queries, and one more when all may be dead. */
+static unsigned active_max(const struct upstream *u, bool limited)
+{
+	unsigned most = limited ? UPSTREAM_LIMITED_MAX : UPSTREAM_ACTIVE_MAX;
+	unsigned suspect = 0;
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		suspect += c->state == CONN_READY && c->is_suspect;
+	}
+	return suspect >= most ? most + 1 : most;
+}
+
+/* One dial at a time; more only where each connection lasts for few queries. */
 static bool may_open(struct upstream *u)
 {
 	bool limited = u->habits.limit && !u->health.down;
 
 	return count_dialling(u) < (limited ? UPSTREAM_DIALS_MAX : 1) &&
-	       count_active(u) < (limited ? UPSTREAM_LIMITED_MAX : UPSTREAM_ACTIVE_MAX) &&
+	       count_active(u) < active_max(u, limited) &&
 	       count(u, CONN_CONNECTING, CONN_DRAINING) < UPSTREAM_CONNS_MAX &&
 	       health_may_dial(&u->health, now(u));
 }

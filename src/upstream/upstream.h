@@ -8,7 +8,7 @@
 #include "upstream/plain.h"
 
 /* Connections that take queries or will: the second is for when the first is full or silent; more
- * would only divide the batches. */
+ * would only divide the batches. When all may be dead there is one more. */
 #define UPSTREAM_ACTIVE_MAX 2
 /* The same, and those of them that are on their way, where each takes so few queries that one
  * cannot be had as fast as one is used up. */
@@ -16,7 +16,7 @@
 #define UPSTREAM_DIALS_MAX 4
 /* Silent ones that are still listened to. Each can hold a query for its whole time. */
 #define UPSTREAM_DRAINING_MAX 4
-#define UPSTREAM_CONNS_MAX (UPSTREAM_LIMITED_MAX + UPSTREAM_DRAINING_MAX)
+#define UPSTREAM_CONNS_MAX (UPSTREAM_LIMITED_MAX + 1 + UPSTREAM_DRAINING_MAX)
 
 /* What the owner sets before upstream_init(). */
 struct upstream_options {
