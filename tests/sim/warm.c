@@ -206,6 +206,25 @@ static void after_sleep_queries_in_flight_move(void **state)
 	world_free();
 }
 
+/* Changes that concern others are many, as on a node where containers come and go. */
+static void another_network_gets_no_old_tickets(void **state)
+{
+	(void)state;
+	make();
+	world_change_network(false, false);
+	assert_int_equal(world_forgotten(), 0);
+	world_set_way(false);
+	world_change_network(true, false);
+	assert_int_equal(world_forgotten(), 1);
+	world_set_way(true);
+	world_change_network(true, false);
+	assert_int_equal(world_forgotten(),
+			 1); /* of another address none is used anyway */
+	world_change_network(false, true);
+	assert_int_equal(world_forgotten(), 2);
+	world_free();
+}
+
 static void a_change_ends_the_back_off(void **state)
 {
 	(void)state;
@@ -249,6 +268,7 @@ int main(void)
 	    cmocka_unit_test(a_new_path_replaces_a_spare_as_well),
 	    cmocka_unit_test(a_new_path_is_taken_by_what_was_out_on_two),
 	    cmocka_unit_test(after_sleep_queries_in_flight_move),
+	    cmocka_unit_test(another_network_gets_no_old_tickets),
 	    cmocka_unit_test(a_change_ends_the_back_off),
 	    cmocka_unit_test(a_dial_on_the_old_path_starts_again),
 	};

@@ -83,7 +83,8 @@ static struct world {
 	struct proxy *proxy;
 	struct cache *cache;
 	struct pool *pool;
-	bool path_changed;
+	bool path_changed, no_way;
+	unsigned forgotten;
 	struct routes routes; /* none */
 } * world;
 
@@ -186,6 +187,12 @@ int socket_connect_udp(const struct address *a)
 	return -ENETUNREACH; /* no upstream is asked in the clear here */
 }
 
+bool socket_has_way(const struct address *a)
+{
+	(void)a;
+	return !world->no_way;
+}
+
 bool socket_path_changed(int fd, const struct address *a)
 {
 	(void)fd;
@@ -214,6 +221,12 @@ int tls_conn_new(struct tls_conn **out, struct tls_peer *p, int fd)
 void tls_conn_free(struct tls_conn *t)
 {
 	free(t);
+}
+
+void tls_peer_forget_sessions(struct tls_peer *p)
+{
+	assert(p);
+	world->forgotten++;
 }
 
 enum tls_status tls_handshake(struct tls_conn *t)
@@ -873,6 +886,16 @@ void world_change_network(bool path, bool slept)
 	pool_network_changed(world->pool, slept);
 	world_settle();
 	world->path_changed = false;
+}
+
+void world_set_way(bool has_way)
+{
+	world->no_way = !has_way;
+}
+
+unsigned world_forgotten(void)
+{
+	return world->forgotten;
 }
 
 void world_free(void)

@@ -93,6 +93,12 @@ void world_change_network(bool path, bool slept);
  * anything is asked. */
 unsigned world_add_address(unsigned upstream);
 
+/* Servers can or cannot be reached any more, as far as the kernel knows. */
+void world_set_way(bool has_way);
+
+/* Times that the tickets of an upstream were forgotten. */
+unsigned world_forgotten(void);
+
 struct server *world_server(unsigned i);
 struct metrics *world_metrics(void);
 uint64_t world_now(void);
