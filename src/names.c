@@ -13,6 +13,7 @@
 
 #include "addresses_file.h"
 #include "base/log.h"
+#include "name_servers.h"
 #include "resolve.h"
 
 /* Addresses are asked for again after their TTL, but not all the time, nor never. */
@@ -27,8 +28,6 @@
 #define FAILED_MIN_S 5
 #define FAILED_MAX_S 60
 
-#define SERVERS_MAX (BOOTSTRAP_MAX + UPSTREAMS_MAX)
-
 struct job {
 	unsigned upstream;
 	int64_t due_s, asked_s;
@@ -40,7 +39,7 @@ struct job {
 	size_t name_len;
 	unsigned server_count;
 	uint8_t
-	    servers[SERVERS_MAX]; /* who is asked: that one first which knew it last */
+	    servers[NAME_SERVERS_MAX]; /* who is asked: that first which knew it last */
 };
 
 struct names {
@@ -49,11 +48,7 @@ struct names {
 	pthread_t thread;
 	int alarm; /* eventfd: all addresses of an upstream have failed */
 	struct lookup lookup;
-	struct tls_peer *peers[BOOTSTRAP_MAX];
-	struct tls_trust trust[BOOTSTRAP_MAX];
-	unsigned server_count;
-	struct lookup_server servers[SERVERS_MAX];
-	int upstreams_of[SERVERS_MAX]; /* negative: it is a bootstrap */
+	struct name_servers servers;
 	unsigned job_count;
 	struct job jobs[UPSTREAMS_MAX];
 };
@@ -68,49 +63,48 @@ static int64_t now_s(void)
 
 /* ---- one job ---- */
 
-static bool is_of_group(const struct pool_group *g, int upstream)
+_Static_assert(NAME_SERVERS_MAX <= 64, "look_up() has a bit for each");
+
+static void choose_servers(struct names *n, struct job *j)
 {
-	for (unsigned i = 0; i < g->count; i++)
-		if (g->upstream[i] == upstream)
-			return true;
-	return false;
+	j->server_count = name_servers_choose(&n->servers, n->upstreams, j->name,
+					      j->name_len, j->servers);
 }
 
-/* A name that is on a route is asked there, if there is somebody to ask. */
-static void choose_servers(const struct names *n, struct job *j)
+/* Asks the server at this place of the job's. */
+static bool ask(struct names *n, struct job *j, unsigned place, uint16_t port,
+		struct resolved *r)
 {
-	const struct upstreams *u = n->upstreams;
-	uint8_t lower[NAME_MAX_LEN];
-	const struct route *route;
+	uint8_t server = j->servers[place];
 
-	name_lower(lower, j->name, j->name_len);
-	route = routes_find(&u->routes, lower, j->name_len);
-	j->server_count = 0;
-	for (unsigned i = 0; i < n->server_count; i++)
-		if (is_of_group(&u->groups[route ? route->group : 0], n->upstreams_of[i]))
-			j->servers[j->server_count++] = (uint8_t)i;
-	if (j->server_count)
-		return;
-	while (j->server_count < n->server_count) {
-		j->servers[j->server_count] = (uint8_t)j->server_count;
-		j->server_count++;
-	}
+	if (!resolve_name(&n->lookup, &n->servers.all[server], j->name, j->name_len, port,
+			  r))
+		return false;
+	n->servers.all[server].is_silent = false; /* though it may be about AAAA */
+	memmove(j->servers + 1, j->servers, place);
+	j->servers[0] = server;
+	return true;
 }
 
+/* Those that were silent when they were asked last, whoever's address it was about, are asked last:
+ * else each upstream's job would wait for them. */
 static bool look_up(struct names *n, struct job *j, uint16_t port, struct resolved *r)
 {
-	for (unsigned i = 0; i < j->server_count; i++) {
-		uint8_t server = j->servers[i];
+	uint64_t silent = 0;
 
-		if (j->is_discovery && !n->servers[server].peer)
+	for (unsigned i = 0; i < j->server_count; i++) {
+		const struct lookup_server *s = &n->servers.all[j->servers[i]];
+
+		if (j->is_discovery && !s->peer)
 			continue; /* in the clear _dns.resolver.arpa is asked for alone */
-		if (!resolve_name(&n->lookup, &n->servers[server], j->name, j->name_len,
-				  port, r))
-			continue;
-		memmove(j->servers + 1, j->servers, i);
-		j->servers[0] = server;
-		return true;
+		if (s->is_silent)
+			silent |= UINT64_C(1) << i;
+		else if (ask(n, j, i, port, r))
+			return true;
 	}
+	for (unsigned i = 0; i < j->server_count; i++)
+		if (silent >> i & 1 && ask(n, j, i, port, r))
+			return true;
 	return false;
 }
 
@@ -257,66 +251,10 @@ static void *run(void *arg)
 
 /* ---- all ---- */
 
-/* A copy (time-grace) shares the addresses of its original. */
-static bool is_copy(const struct upstreams *u, unsigned i)
-{
-	return u->pool[i].addresses != &u->addresses[i];
-}
-
 static bool has_no_address(const struct upstreams *u, unsigned i)
 {
-	return !is_copy(u, i) && (u->conf[i]->discover || !u->conf[i]->address_count);
-}
-
-static void add_server(struct names *n, const struct upstream_conf *conf,
-		       struct tls_peer *peer, int upstream)
-{
-	n->upstreams_of[n->server_count] = upstream;
-	n->servers[n->server_count++] = (struct lookup_server){
-	    .addresses = conf->addresses, .count = conf->address_count, .peer = peer};
-}
-
-/* What is found is only believed of who has the upstream's certificate: so with time-grace the dates
- * of a bootstrap's do not matter while the clock is wrong. */
-static int add_bootstrap(struct names *n, unsigned i, char *error)
-{
-	const struct upstream_conf *conf = &n->config->bootstrap[i];
-	char detail[TLS_DETAIL_MAX], text[UPSTREAM_TEXT_MAX];
-
-	config_trust(n->config, conf, &n->trust[i]);
-	n->trust[i].time_grace = n->config->time_grace_count > 0;
-	if (!conf->plain && tls_peer_new(&n->peers[i], &n->trust[i], detail) < 0) {
-		snprintf(error, UPSTREAMS_ERROR_MAX, "bootstrap %s: %s",
-			 upstream_text(conf, false, text), detail);
-		return -EINVAL;
-	}
-	add_server(n, conf, n->peers[i], -1);
-	return 0;
-}
-
-/* That of an upstream, or of its copy for time-grace. */
-static struct tls_peer *peer_of(const struct upstreams *u, unsigned i)
-{
-	struct tls_peer *peer = u->pool[i].peer;
-
-	for (unsigned k = i + 1; k < u->count; k++)
-		if (u->pool[k].addresses == &u->addresses[i])
-			peer = u->pool[k].peer;
-	return peer;
-}
-
-static int add_servers(struct names *n, char *error)
-{
-	const struct upstreams *u = n->upstreams;
-	int r = 0;
-
-	for (unsigned i = 0; i < n->config->bootstrap_count && r == 0; i++)
-		r = add_bootstrap(n, i, error);
-	for (unsigned i = 0; i < u->count && !n->config->bootstrap_count; i++)
-		if (!is_copy(u, i) && u->conf[i]->address_count &&
-		    !u->conf[i]->discover && !u->conf[i]->plain)
-			add_server(n, u->conf[i], peer_of(u, i), (int)i);
-	return r;
+	return !upstreams_is_copy(u, i) &&
+	       (u->conf[i]->discover || !u->conf[i]->address_count);
 }
 
 static int add_job(struct names *n, unsigned upstream, char *error)
@@ -343,7 +281,7 @@ static int add_job(struct names *n, unsigned upstream, char *error)
 
 static int make(struct names *n, char *error)
 {
-	int r = add_servers(n, error);
+	int r = name_servers_make(&n->servers, n->upstreams, n->config, error);
 
 	for (unsigned i = 0; i < n->upstreams->count && r == 0; i++)
 		if (has_no_address(n->upstreams, i))
@@ -374,8 +312,7 @@ static void release(struct names *n)
 		close(n->lookup.stop);
 	if (n->alarm >= 0)
 		close(n->alarm);
-	for (unsigned i = 0; i < BOOTSTRAP_MAX; i++)
-		tls_peer_free(n->peers[i]);
+	name_servers_free(&n->servers);
 	free(n);
 }
 
