@@ -257,8 +257,10 @@ bool lookup_ask(struct lookup *l, struct lookup_server *s, const struct question
 
 		if (s->peer ? ask_stream(l, to, s->peer, q, r) : ask_udp(l, to, q, r)) {
 			s->first = k;
+			s->is_silent = false;
 			return true;
 		}
 	}
+	s->is_silent = true;
 	return false;
 }

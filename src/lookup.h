@@ -15,6 +15,7 @@ struct lookup_server {
 	unsigned count, first;
 	struct tls_peer
 	    *peer; /* NULL: it is asked in the clear, over UDP, and TCP where truncated */
+	bool is_silent; /* it could not be asked, or did not answer, the last time */
 };
 
 struct lookup {

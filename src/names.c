@@ -13,6 +13,7 @@
 
 #include "addresses_file.h"
 #include "base/log.h"
+#include "name_servers.h"
 #include "resolve.h"
 
 /* Addresses are asked for again after their TTL, but not all the time, nor never. */
@@ -22,29 +23,32 @@
 #define RETRY_MIN_S 1
 #define RETRY_MAX_S 30
 
-#define SERVERS_MAX (BOOTSTRAP_MAX + UPSTREAMS_MAX)
+/* When an upstream can be had at none of its addresses they are asked for again, since it may have
+ * moved: so long after they were asked for last, and less and less often while they stay the same. */
+#define FAILED_MIN_S 5
+#define FAILED_MAX_S 60
 
 struct job {
 	unsigned upstream;
-	int64_t due_s;
+	int64_t due_s, asked_s;
 	unsigned failures;
-	uint8_t name[NAME_MAX_LEN]; /* to be looked up; of discovery: none */
+	bool is_hurried; /* it is due because the addresses have failed */
+	unsigned gap_s;	 /* the next time this has to lie between */
+	bool is_discovery;
+	uint8_t name[NAME_MAX_LEN]; /* to be looked up; of discovery: its target */
 	size_t name_len;
 	unsigned server_count;
 	uint8_t
-	    servers[SERVERS_MAX]; /* who is asked: that one first which knew it last */
+	    servers[NAME_SERVERS_MAX]; /* who is asked: that first which knew it last */
 };
 
 struct names {
 	struct upstreams *upstreams;
 	const struct config *config;
 	pthread_t thread;
+	int alarm; /* eventfd: all addresses of an upstream have failed */
 	struct lookup lookup;
-	struct tls_peer *peers[BOOTSTRAP_MAX];
-	struct tls_trust trust[BOOTSTRAP_MAX];
-	unsigned server_count;
-	struct lookup_server servers[SERVERS_MAX];
-	int upstreams_of[SERVERS_MAX]; /* negative: it is a bootstrap */
+	struct name_servers servers;
 	unsigned job_count;
 	struct job jobs[UPSTREAMS_MAX];
 };
@@ -59,33 +63,82 @@ static int64_t now_s(void)
 
 /* ---- one job ---- */
 
-static bool look_up(struct names *n, struct job *j, struct resolved *r)
+_Static_assert(NAME_SERVERS_MAX <= 64, "look_up() has a bit for each");
+
+static void choose_servers(struct names *n, struct job *j)
 {
-	uint16_t port = n->upstreams->conf[j->upstream]->port;
+	j->server_count = name_servers_choose(&n->servers, n->upstreams, j->name,
+					      j->name_len, j->servers);
+}
+
+/* Asks the server at this place of the job's. */
+static bool ask(struct names *n, struct job *j, unsigned place, uint16_t port,
+		struct resolved *r)
+{
+	uint8_t server = j->servers[place];
+
+	if (!resolve_name(&n->lookup, &n->servers.all[server], j->name, j->name_len, port,
+			  r))
+		return false;
+	n->servers.all[server].is_silent = false; /* though it may be about AAAA */
+	memmove(j->servers + 1, j->servers, place);
+	j->servers[0] = server;
+	return true;
+}
+
+/* Those that were silent when they were asked last, whoever's address it was about, are asked last:
+ * else each upstream's job would wait for them. */
+static bool look_up(struct names *n, struct job *j, uint16_t port, struct resolved *r)
+{
+	uint64_t silent = 0;
 
 	for (unsigned i = 0; i < j->server_count; i++) {
-		uint8_t server = j->servers[i];
+		const struct lookup_server *s = &n->servers.all[j->servers[i]];
 
-		if (!resolve_name(&n->lookup, &n->servers[server], j->name, j->name_len,
-				  port, r))
-			continue;
-		memmove(j->servers + 1, j->servers, i);
-		j->servers[0] = server;
-		return true;
+		if (j->is_discovery && !s->peer)
+			continue; /* in the clear _dns.resolver.arpa is asked for alone */
+		if (s->is_silent)
+			silent |= UINT64_C(1) << i;
+		else if (ask(n, j, i, port, r))
+			return true;
 	}
+	for (unsigned i = 0; i < j->server_count; i++)
+		if (silent >> i & 1 && ask(n, j, i, port, r))
+			return true;
 	return false;
 }
 
-static bool discover(struct names *n, const struct job *j, struct resolved *r)
+/* Where a designated resolver is whose address did not come with its name: who else is asked is
+ * asked over TLS. If nobody knows, it may be the plain resolver itself. */
+static void look_up_target(struct names *n, struct job *j, struct designated *d)
+{
+	struct resolved r;
+
+	memcpy(j->name, d->target, d->target_len);
+	j->name_len = d->target_len;
+	choose_servers(n, j);
+	if (d->target_len > 1 && look_up(n, j, d->port, &r)) {
+		r.ttl = r.ttl < d->at.ttl ? r.ttl : d->at.ttl;
+		d->at = r;
+	} else {
+		resolve_itself(d, &n->upstreams->conf[j->upstream]->addresses[0]);
+	}
+}
+
+static bool discover(struct names *n, struct job *j, struct resolved *r)
 {
 	const struct upstreams *u = n->upstreams;
+	struct designated d;
 
-	if (!resolve_designated(&n->lookup, &u->conf[j->upstream]->addresses[0], r))
+	if (!resolve_designated(&n->lookup, &u->conf[j->upstream]->addresses[0], &d))
 		return false;
+	if (!d.at.count)
+		look_up_target(n, j, &d);
 	/* also of a copy (time-grace), which shares the addresses */
 	for (unsigned i = 0; i < u->count; i++)
 		if (u->pool[i].addresses == &u->addresses[j->upstream])
-			tls_peer_set_sni(u->pool[i].peer, r->sni);
+			tls_peer_set_sni(u->pool[i].peer, d.sni);
+	*r = d.at;
 	return true;
 }
 
@@ -100,33 +153,50 @@ static void say(const char *label, struct addresses *a)
 			 address_text(&all[i], text));
 }
 
-static void do_job(struct names *n, struct job *j)
+static void not_found(struct names *n, struct job *j)
 {
-	const char *label = n->upstreams->labels[j->upstream];
-	struct addresses *a = &n->upstreams->addresses[j->upstream];
-	struct resolved f;
-	bool found = j->name_len ? look_up(n, j, &f) : discover(n, j, &f);
 	uint32_t wait;
 
-	if (!found) {
-		if (j->failures++ == 0)
-			log_line(LOG_WARNING, "upstream %s: no address found: %s", label,
-				 n->lookup.error);
-		wait = RETRY_MIN_S << (j->failures < 6 ? j->failures - 1 : 5);
-		j->due_s = now_s() + (wait < RETRY_MAX_S ? wait : RETRY_MAX_S);
-		return;
-	}
+	if (j->failures++ == 0)
+		log_line(LOG_WARNING, "upstream %s: no address found: %s",
+			 n->upstreams->labels[j->upstream], n->lookup.error);
+	wait = RETRY_MIN_S << (j->failures < 6 ? j->failures - 1 : 5);
+	j->due_s = now_s() + (wait < RETRY_MAX_S ? wait : RETRY_MAX_S);
+}
+
+/* Returns true if the addresses are others than before. */
+static bool take(struct names *n, struct job *j, const struct resolved *f)
+{
+	struct addresses *a = &n->upstreams->addresses[j->upstream];
+	uint32_t wait = f->ttl < AGAIN_MIN_S   ? AGAIN_MIN_S
+			: f->ttl < AGAIN_MAX_S ? f->ttl
+					       : AGAIN_MAX_S;
+
 	j->failures = 0;
-	wait = f.ttl < AGAIN_MIN_S   ? AGAIN_MIN_S
-	       : f.ttl < AGAIN_MAX_S ? f.ttl
-				     : AGAIN_MAX_S;
 	/* spread, so that many do not ask at once */
 	j->due_s = now_s() + wait + random_below(&n->lookup.random, wait / 10 + 1);
-	if (!addresses_set(a, f.all, f.count))
-		return;
-	say(label, a);
+	if (!addresses_set(a, f->all, f->count))
+		return false;
+	say(n->upstreams->labels[j->upstream], a);
 	if (n->config->addresses_file[0])
 		addresses_file_write(n->config->addresses_file, n->upstreams);
+	return true;
+}
+
+static void do_job(struct names *n, struct job *j)
+{
+	struct resolved f;
+	uint16_t port = n->upstreams->conf[j->upstream]->port;
+	bool found = j->is_discovery ? discover(n, j, &f) : look_up(n, j, port, &f);
+
+	j->asked_s = now_s();
+	if (!found)
+		not_found(n, j);
+	else if (take(n, j, &f) || !j->is_hurried)
+		j->gap_s = FAILED_MIN_S;
+	else
+		j->gap_s = 2 * j->gap_s < FAILED_MAX_S ? 2 * j->gap_s : FAILED_MAX_S;
+	j->is_hurried = false;
 }
 
 /* ---- the thread ---- */
@@ -141,16 +211,38 @@ static int64_t next_due(const struct names *n)
 	return due;
 }
 
+/* Some upstream can be had at none of its addresses. */
+static void hurry(struct names *n)
+{
+	uint64_t count;
+
+	if (read(n->alarm, &count, sizeof count) < 0)
+		return;
+	for (unsigned i = 0; i < n->job_count; i++) {
+		struct job *j = &n->jobs[i];
+
+		if (addresses_have_failed(&n->upstreams->addresses[j->upstream]) &&
+		    j->asked_s + j->gap_s < j->due_s) {
+			j->due_s = j->asked_s + j->gap_s;
+			j->is_hurried = true;
+		}
+	}
+}
+
 static void *run(void *arg)
 {
 	struct names *n = arg;
-	struct pollfd stop = {.fd = n->lookup.stop, .events = POLLIN};
+	struct pollfd p[] = {{.fd = n->lookup.stop, .events = POLLIN},
+			     {.fd = n->alarm, .events = POLLIN}};
 
 	for (;;) {
 		int64_t left = next_due(n) - now_s();
+		int ready = poll(p, 2, left > 0 ? (int)left * 1000 : 0);
 
-		if (poll(&stop, 1, left > 0 ? (int)left * 1000 : 0) > 0)
+		if (ready > 0 && p[0].revents)
 			return NULL;
+		if (ready > 0)
+			hurry(n);
 		for (unsigned i = 0; i < n->job_count; i++)
 			if (n->jobs[i].due_s <= now_s())
 				do_job(n, &n->jobs[i]);
@@ -159,94 +251,10 @@ static void *run(void *arg)
 
 /* ---- all ---- */
 
-/* A copy (time-grace) shares the addresses of its original. */
-static bool is_copy(const struct upstreams *u, unsigned i)
-{
-	return u->pool[i].addresses != &u->addresses[i];
-}
-
 static bool has_no_address(const struct upstreams *u, unsigned i)
 {
-	return !is_copy(u, i) && (u->conf[i]->discover || !u->conf[i]->address_count);
-}
-
-static void add_server(struct names *n, const struct upstream_conf *conf,
-		       struct tls_peer *peer, int upstream)
-{
-	n->upstreams_of[n->server_count] = upstream;
-	n->servers[n->server_count++] = (struct lookup_server){
-	    .addresses = conf->addresses, .count = conf->address_count, .peer = peer};
-}
-
-/* What is found is only believed of who has the upstream's certificate: so with time-grace the dates
- * of a bootstrap's do not matter while the clock is wrong. */
-static int add_bootstrap(struct names *n, unsigned i, char *error)
-{
-	const struct upstream_conf *conf = &n->config->bootstrap[i];
-	char detail[TLS_DETAIL_MAX], text[UPSTREAM_TEXT_MAX];
-
-	config_trust(n->config, conf, &n->trust[i]);
-	n->trust[i].time_grace = n->config->time_grace_count > 0;
-	if (!conf->plain && tls_peer_new(&n->peers[i], &n->trust[i], detail) < 0) {
-		snprintf(error, UPSTREAMS_ERROR_MAX, "bootstrap %s: %s",
-			 upstream_text(conf, false, text), detail);
-		return -EINVAL;
-	}
-	add_server(n, conf, n->peers[i], -1);
-	return 0;
-}
-
-/* That of an upstream, or of its copy for time-grace. */
-static struct tls_peer *peer_of(const struct upstreams *u, unsigned i)
-{
-	struct tls_peer *peer = u->pool[i].peer;
-
-	for (unsigned k = i + 1; k < u->count; k++)
-		if (u->pool[k].addresses == &u->addresses[i])
-			peer = u->pool[k].peer;
-	return peer;
-}
-
-static int add_servers(struct names *n, char *error)
-{
-	const struct upstreams *u = n->upstreams;
-	int r = 0;
-
-	for (unsigned i = 0; i < n->config->bootstrap_count && r == 0; i++)
-		r = add_bootstrap(n, i, error);
-	for (unsigned i = 0; i < u->count && !n->config->bootstrap_count; i++)
-		if (!is_copy(u, i) && u->conf[i]->address_count &&
-		    !u->conf[i]->discover && !u->conf[i]->plain)
-			add_server(n, u->conf[i], peer_of(u, i), (int)i);
-	return r;
-}
-
-static bool is_of_group(const struct pool_group *g, int upstream)
-{
-	for (unsigned i = 0; i < g->count; i++)
-		if (g->upstream[i] == upstream)
-			return true;
-	return false;
-}
-
-/* A name that is on a route is asked there, if there is somebody to ask. */
-static void choose_servers(const struct names *n, struct job *j)
-{
-	const struct upstreams *u = n->upstreams;
-	uint8_t lower[NAME_MAX_LEN];
-	const struct route *route;
-
-	name_lower(lower, j->name, j->name_len);
-	route = routes_find(&u->routes, lower, j->name_len);
-	for (unsigned i = 0; i < n->server_count; i++)
-		if (is_of_group(&u->groups[route ? route->group : 0], n->upstreams_of[i]))
-			j->servers[j->server_count++] = (uint8_t)i;
-	if (j->server_count)
-		return;
-	while (j->server_count < n->server_count) {
-		j->servers[j->server_count] = (uint8_t)j->server_count;
-		j->server_count++;
-	}
+	return !upstreams_is_copy(u, i) &&
+	       (u->conf[i]->discover || !u->conf[i]->address_count);
 }
 
 static int add_job(struct names *n, unsigned upstream, char *error)
@@ -254,7 +262,8 @@ static int add_job(struct names *n, unsigned upstream, char *error)
 	const struct upstream_conf *conf = n->upstreams->conf[upstream];
 	struct job *j = &n->jobs[n->job_count++];
 
-	*j = (struct job){.upstream = upstream};
+	*j = (struct job){
+	    .upstream = upstream, .is_discovery = conf->discover, .gap_s = FAILED_MIN_S};
 	if (conf->discover)
 		return 0;
 	j->name_len = name_parse(j->name, conf->name);
@@ -272,7 +281,7 @@ static int add_job(struct names *n, unsigned upstream, char *error)
 
 static int make(struct names *n, char *error)
 {
-	int r = add_servers(n, error);
+	int r = name_servers_make(&n->servers, n->upstreams, n->config, error);
 
 	for (unsigned i = 0; i < n->upstreams->count && r == 0; i++)
 		if (has_no_address(n->upstreams, i))
@@ -284,8 +293,11 @@ static int start(struct names *n, char *error)
 {
 	snprintf(error, UPSTREAMS_ERROR_MAX, "no thread to look up names");
 	n->lookup.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (n->lookup.stop < 0)
+	n->alarm = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (n->lookup.stop < 0 || n->alarm < 0)
 		return -errno;
+	for (unsigned i = 0; i < n->job_count; i++)
+		addresses_watch(&n->upstreams->addresses[n->jobs[i].upstream], n->alarm);
 	random_init(&n->lookup.random);
 	if (n->config->addresses_file[0])
 		addresses_file_read(n->config->addresses_file, n->upstreams);
@@ -294,10 +306,13 @@ static int start(struct names *n, char *error)
 
 static void release(struct names *n)
 {
+	for (unsigned i = 0; i < n->job_count; i++)
+		addresses_watch(&n->upstreams->addresses[n->jobs[i].upstream], -1);
 	if (n->lookup.stop >= 0)
 		close(n->lookup.stop);
-	for (unsigned i = 0; i < BOOTSTRAP_MAX; i++)
-		tls_peer_free(n->peers[i]);
+	if (n->alarm >= 0)
+		close(n->alarm);
+	name_servers_free(&n->servers);
 	free(n);
 }
 
@@ -317,7 +332,7 @@ static int prepare(struct names **out, struct upstreams *u, const struct config 
 		return any ? -ENOMEM : 0;
 	n->upstreams = u;
 	n->config = c;
-	n->lookup.stop = -1;
+	n->lookup.stop = n->alarm = -1;
 	r = make(n, error);
 	if (r < 0)
 		release(n);

@@ -6,9 +6,10 @@
 
 /*
  * One thread, which asks the upstreams of the option bootstrap, or else those that are written with
- * an address. Addresses are asked for again when their TTL ends; old ones are kept until there are
- * new ones. It also discovers designated resolvers (RFC 9462): the one question that goes to the
- * plain resolver's address in the clear is _dns.resolver.arpa.
+ * an address. Addresses are asked for again when their TTL ends, or soon if the upstream can be had at
+ * none of them; old ones are kept until there are new ones. It also discovers designated resolvers
+ * (RFC 9462): the one question that goes to the plain resolver's address in the clear is
+ * _dns.resolver.arpa.
  */
 struct names;
 

@@ -141,40 +141,57 @@ static bool choose(const struct response *r, struct svcb *best, uint32_t *ttl)
 	return best->priority > 0;
 }
 
-static void add_hints(struct resolved *out, const struct svcb *s, uint16_t port)
+/* What the response says of its target besides the record (RFC 9460 4.1). */
+static void add_additional(struct designated *d, const struct response *r)
+{
+	static const uint16_t types[] = {TYPE_AAAA, TYPE_A};
+	struct record x;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct records it = records_additional(r);
+
+		while (records_next_of(&it, d->target, d->target_len, types[i], &x)) {
+			add_address(&d->at, types[i], x.data, d->port);
+			shorten(&d->at, x.ttl);
+		}
+	}
+}
+
+static void add_hints(struct designated *d, const struct svcb *s)
 {
 	for (unsigned i = 0; i < s->v6_count; i++)
-		add_address(out, TYPE_AAAA, s->v6[i], port);
+		add_address(&d->at, TYPE_AAAA, s->v6[i], d->port);
 	for (unsigned i = 0; i < s->v4_count; i++)
-		add_address(out, TYPE_A, s->v4[i], port);
+		add_address(&d->at, TYPE_A, s->v4[i], d->port);
 }
 
 /* With its scope, if it has one. */
-static void add_itself(struct resolved *out, const struct address *a, uint16_t port)
+void resolve_itself(struct designated *d, const struct address *address)
 {
-	struct address *mine = &out->all[out->count++];
+	struct address *mine = &d->at.all[0];
 
-	*mine = *a;
-	if (a->any.sa_family == AF_INET6)
-		mine->v6.sin6_port = htons(port);
+	d->at.count = 1;
+	*mine = *address;
+	if (mine->any.sa_family == AF_INET6)
+		mine->v6.sin6_port = htons(d->port);
 	else
-		mine->v4.sin_port = htons(port);
+		mine->v4.sin_port = htons(d->port);
 }
 
 /* The name without the final dot. What is no host name is not said to anybody. */
-static void set_sni(struct resolved *out, const struct svcb *s)
+static void set_sni(struct designated *d)
 {
 	char text[NAME_TEXT_MAX];
-	size_t n = strlen(name_text(s->target, s->target_len, text));
+	size_t n = strlen(name_text(d->target, d->target_len, text));
 
-	if (n < 2 || n > sizeof out->sni || memchr(text, '\\', n))
+	if (n < 2 || n > sizeof d->sni || memchr(text, '\\', n))
 		return;
-	memcpy(out->sni, text, n - 1);
-	out->sni[n - 1] = 0;
+	memcpy(d->sni, text, n - 1);
+	d->sni[n - 1] = 0;
 }
 
 bool resolve_designated(struct lookup *l, const struct address *address,
-			struct resolved *out)
+			struct designated *out)
 {
 	const struct question q = {.name = ddr_name,
 				   .name_len = sizeof ddr_name,
@@ -184,20 +201,19 @@ bool resolve_designated(struct lookup *l, const struct address *address,
 	uint32_t ttl = TTL_START;
 	struct response r;
 	struct svcb s;
-	uint16_t port;
 
 	if (!lookup_ask(l, &plain, &q, &r))
 		return false;
 	if (!choose(&r, &s, &ttl))
 		return fail_as(l, &r, "it designates no DNS-over-TLS resolver");
-	port = s.port ? s.port : DOT_PORT;
-	*out = (struct resolved){.ttl = ttl};
-	add_hints(out, &s, port);
-	if (!out->count && s.target_len > 1)
-		(void)resolve_name(l, &plain, s.target, s.target_len, port, out);
-	if (!out->count)
-		add_itself(out, address, port);
-	shorten(out, ttl);
-	set_sni(out, &s);
+	*out = (struct designated){.at.ttl = ttl,
+				   .target_len = s.target_len,
+				   .port = s.port ? s.port : DOT_PORT};
+	memcpy(out->target, s.target, s.target_len);
+	if (s.target_len > 1)
+		add_additional(out, &r);
+	if (!out->at.count)
+		add_hints(out, &s);
+	set_sni(out);
 	return true;
 }

@@ -1,4 +1,4 @@
-/* resolve: the addresses of a name, or of the resolver that a plain one designates (RFC 9462). */
+/* resolve: the addresses of a name, and the resolver that a plain one designates (RFC 9462). */
 #ifndef DOTGATE_RESOLVE_H
 #define DOTGATE_RESOLVE_H
 
@@ -9,13 +9,21 @@
 #define RESOLVED_MAX (2 * ADDRESSES_MAX)
 
 /* The longest name that TLS can say, and the end. */
-#define RESOLVED_SNI_MAX 256
+#define DESIGNATED_SNI_MAX 256
 
 struct resolved {
 	unsigned count;
 	struct address all[RESOLVED_MAX];
-	uint32_t ttl;		    /* in seconds: then it is asked for again */
-	char sni[RESOLVED_SNI_MAX]; /* of a designated resolver; "": it has none */
+	uint32_t ttl; /* in seconds: then it is asked for again */
+};
+
+/* A resolver that speaks DNS over TLS, and that a plain one designates (RFC 9462). */
+struct designated {
+	struct resolved at;	      /* count 0: the response holds no address of it */
+	uint8_t target[NAME_MAX_LEN]; /* its name */
+	size_t target_len;	      /* 1: it is the plain resolver itself */
+	uint16_t port;
+	char sni[DESIGNATED_SNI_MAX]; /* "": it has none */
 };
 
 /*
@@ -28,9 +36,14 @@ bool resolve_name(struct lookup *l, struct lookup_server *s, const uint8_t *name
 
 /*
  * Asks the plain resolver at ADDRESS whom it designates: of those that speak DNS over TLS, the one
- * of the highest priority. Returns true, and where that is; else L->error says why.
+ * of the highest priority. That one question is all that is asked in the clear: addresses are taken
+ * from the additional section, or else from the record's hints (RFC 9460 4.1, 7.3). Returns true; else
+ * L->error says why.
  */
 bool resolve_designated(struct lookup *l, const struct address *address,
-			struct resolved *out);
+			struct designated *out);
+
+/* The plain resolver at ADDRESS itself is where D is to be found. */
+void resolve_itself(struct designated *d, const struct address *address);
 
 #endif

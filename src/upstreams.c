@@ -230,6 +230,11 @@ int upstreams_make(struct upstreams *u, const struct config *c,
 	return r < 0 ? r : 0;
 }
 
+bool upstreams_is_copy(const struct upstreams *u, unsigned i)
+{
+	return u->pool[i].addresses != &u->addresses[i];
+}
+
 void upstreams_free(struct upstreams *u)
 {
 	for (unsigned i = 0; i < u->count; i++) {

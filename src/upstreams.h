@@ -29,4 +29,7 @@ int upstreams_make(struct upstreams *u, const struct config *c,
 		   char error[UPSTREAMS_ERROR_MAX]);
 void upstreams_free(struct upstreams *u);
 
+/* True of a copy for time-grace, which shares the addresses of its original. */
+bool upstreams_is_copy(const struct upstreams *u, unsigned i);
+
 #endif

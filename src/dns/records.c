@@ -13,6 +13,18 @@ struct records records_of(const struct response *r)
 	return it;
 }
 
+struct records records_additional(const struct response *r)
+{
+	struct records it = records_of(r);
+	struct record x;
+
+	it.left += r->authorities;
+	while (records_next(&it, &x))
+		continue;
+	it.left = r->additionals;
+	return it;
+}
+
 bool records_next(struct records *it, struct record *out)
 {
 	if (!it->left)

@@ -1,4 +1,4 @@
-/* records: the answer section of a response, record by record. */
+/* records: a section of a response, record by record. */
 #ifndef DOTGATE_DNS_RECORDS_H
 #define DOTGATE_DNS_RECORDS_H
 
@@ -16,13 +16,15 @@ struct record {
 	size_t len;
 };
 
-/* A place in the answer section of a response that response_read() has accepted. */
+/* A place in a section of a response that response_read() has accepted. */
 struct records {
 	struct cursor c;
 	unsigned left;
 };
 
+/* The start of the answer section; of the additional section, whose OPT is not among them. */
 struct records records_of(const struct response *r);
+struct records records_additional(const struct response *r);
 
 /* The next record; false: there is none. */
 bool records_next(struct records *it, struct record *out);

@@ -161,6 +161,13 @@ static int chosen_address(const struct address *a, struct address *out)
 	return error;
 }
 
+bool socket_has_way(const struct address *a)
+{
+	struct address local;
+
+	return chosen_address(a, &local) == 0;
+}
+
 bool socket_path_changed(int fd, const struct address *a)
 {
 	struct address now, then;

@@ -30,6 +30,9 @@ int socket_connect_udp(const struct address *a);
 /* How the connection attempt ended: 0 connected, or -errno. */
 int socket_connect_result(int fd);
 
+/* True if there is a way to A, as far as this machine knows. */
+bool socket_has_way(const struct address *a);
+
 /* True if a new connection to A, to which FD is one, would have another local address than FD has,
  * or there is no way to A any more. */
 bool socket_path_changed(int fd, const struct address *a);

@@ -27,7 +27,7 @@ int tls_conn_new(struct tls_conn **out, struct tls_peer *p, int fd)
 	t->pin = -1;
 	SSL_set_app_data(t->ssl, t);
 	SSL_set_connect_state(t->ssl);
-	session = tls_peer_take_session(p);
+	session = tls_peer_take_session(p, fd);
 	if (session)
 		(void)SSL_set_session(t->ssl, session);
 	SSL_SESSION_free(session);

@@ -65,6 +65,10 @@ void tls_peer_set_sni(struct tls_peer *p, const char *name);
 /* Sessions waiting to be resumed. */
 unsigned tls_peer_sessions(struct tls_peer *p);
 
+/* None of those is resumed: the network has changed, and in another one they would tell that it is
+ * the same client. From another local address none is resumed anyway. */
+void tls_peer_forget_sessions(struct tls_peer *p);
+
 enum tls_status {
 	TLS_OK,		/* done: the handshake, or *n octets */
 	TLS_WANT_READ,	/* call again when the socket is readable */

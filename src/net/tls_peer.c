@@ -10,6 +10,8 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "net/socket.h"
+
 /* Sessions kept: a connection of each worker, and the two tickets that servers usually
  * give. */
 #define SESSIONS_MAX 16
@@ -17,13 +19,20 @@
 /* The longest name that TLS can say. */
 #define SNI_MAX 255
 
+/* A session is resumed from the address only that it was given to: whoever sees a ticket again knows
+ * that it is the same client, also in another network (RFC 8446 C.4). */
+struct kept {
+	SSL_SESSION *session;
+	struct address local;
+};
+
 struct tls_peer {
 	SSL_CTX *context;
 	struct tls_trust trust;
 	pthread_mutex_t lock; /* of all below, and of the context */
 	char sni[SNI_MAX + 1];
 	unsigned session_count;
-	SSL_SESSION *sessions[SESSIONS_MAX]; /* the newest last */
+	struct kept sessions[SESSIONS_MAX]; /* the newest last */
 };
 
 const struct tls_trust *tls_peer_trust(const struct tls_peer *p)
@@ -40,30 +49,32 @@ struct tls_peer *tls_peer_of(const SSL *ssl)
 
 static void forget_oldest(struct tls_peer *p)
 {
-	SSL_SESSION_free(p->sessions[0]);
+	SSL_SESSION_free(p->sessions[0].session);
 	p->session_count--;
 	memmove(p->sessions, p->sessions + 1, p->session_count * sizeof *p->sessions);
 }
 
 /* Under the lock. */
-static void keep_session(struct tls_peer *p, SSL_SESSION *s)
+static void keep_session(struct tls_peer *p, SSL_SESSION *s, const struct address *local)
 {
 	if (p->session_count == SESSIONS_MAX)
 		forget_oldest(p);
-	p->sessions[p->session_count++] = s;
+	p->sessions[p->session_count++] = (struct kept){.session = s, .local = *local};
 }
 
 static int on_session(SSL *ssl, SSL_SESSION *s)
 {
 	struct tls_peer *p = tls_peer_of(ssl);
+	struct address local;
 	bool kept;
 
-	if (!SSL_SESSION_is_resumable(s))
+	if (!SSL_SESSION_is_resumable(s) ||
+	    socket_local_address(SSL_get_fd(ssl), &local) < 0)
 		return 0;
 	pthread_mutex_lock(&p->lock);
 	kept = SSL_get_SSL_CTX(ssl) == p->context; /* else it is of an older trust */
 	if (kept)
-		keep_session(p, s);
+		keep_session(p, s, &local);
 	pthread_mutex_unlock(&p->lock);
 	return kept;
 }
@@ -84,23 +95,33 @@ static bool session_is_good(const struct tls_peer *p, SSL_SESSION *s)
 	return cert && X509_cmp_current_time(X509_get0_notAfter(cert)) > 0;
 }
 
-SSL_SESSION *tls_peer_take_session(struct tls_peer *p)
+/* Under the lock. Those that are of no use any more are forgotten on the way. */
+static SSL_SESSION *take_session(struct tls_peer *p, const struct address *local)
 {
-	SSL_SESSION *s = NULL;
+	while (p->session_count) {
+		struct kept *k = &p->sessions[--p->session_count];
 
-	pthread_mutex_lock(&p->lock);
-	while (!s && p->session_count) {
-		s = p->sessions[--p->session_count];
-		if (!session_is_good(p, s)) {
-			SSL_SESSION_free(s);
-			s = NULL;
-		}
+		if (address_same_ip(&k->local, local) && session_is_good(p, k->session))
+			return k->session;
+		SSL_SESSION_free(k->session);
 	}
+	return NULL;
+}
+
+SSL_SESSION *tls_peer_take_session(struct tls_peer *p, int fd)
+{
+	struct address local;
+	SSL_SESSION *s;
+
+	if (socket_local_address(fd, &local) < 0)
+		return NULL;
+	pthread_mutex_lock(&p->lock);
+	s = take_session(p, &local);
 	/* a TLS 1.2 server gives no new one on resumption: that session may serve again;
 	 * a TLS 1.3 ticket is used once (RFC 8446 C.4) */
 	if (s && SSL_SESSION_get_protocol_version(s) < TLS1_3_VERSION &&
 	    SSL_SESSION_up_ref(s))
-		p->sessions[p->session_count++] = s;
+		keep_session(p, s, &local);
 	pthread_mutex_unlock(&p->lock);
 	return s;
 }
@@ -113,6 +134,19 @@ unsigned tls_peer_sessions(struct tls_peer *p)
 	n = p->session_count;
 	pthread_mutex_unlock(&p->lock);
 	return n;
+}
+
+static void forget_sessions(struct tls_peer *p)
+{
+	while (p->session_count)
+		SSL_SESSION_free(p->sessions[--p->session_count].session);
+}
+
+void tls_peer_forget_sessions(struct tls_peer *p)
+{
+	pthread_mutex_lock(&p->lock);
+	forget_sessions(p);
+	pthread_mutex_unlock(&p->lock);
 }
 
 /* ---- contexts ---- */
@@ -131,12 +165,6 @@ static int make_context(struct tls_peer *p, SSL_CTX **out, char error[TLS_DETAIL
 					      SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(c, on_session);
 	return 0;
-}
-
-static void forget_sessions(struct tls_peer *p)
-{
-	while (p->session_count)
-		SSL_SESSION_free(p->sessions[--p->session_count]);
 }
 
 /* SSL_set_tlsext_host_name() without its cast. Addresses are not sent (RFC 6066 3). */

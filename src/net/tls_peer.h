@@ -20,8 +20,8 @@ struct tls_peer *tls_peer_of(const SSL *ssl);
 SSL *tls_peer_ssl(struct tls_peer *p);
 const struct tls_trust *tls_peer_trust(const struct tls_peer *p);
 
-/* A session to resume, which is the caller's to free; NULL: there is no good one. */
-SSL_SESSION *tls_peer_take_session(struct tls_peer *p);
+/* A session to resume over the socket FD, which is the caller's to free; NULL: there is no good one. */
+SSL_SESSION *tls_peer_take_session(struct tls_peer *p, int fd);
 
 /* Makes a context that trusts, offers and accepts what T says. As tls_peer_new(). */
 int tls_context_new(SSL_CTX **out, const struct tls_trust *t, char error[TLS_DETAIL_MAX]);

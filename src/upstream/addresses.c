@@ -2,10 +2,12 @@
 #include "upstream/addresses.h"
 
 #include <string.h>
+#include <unistd.h>
 
 void addresses_init(struct addresses *a)
 {
 	memset(a, 0, sizeof *a);
+	a->alarm = -1;
 	pthread_mutex_init(&a->lock, NULL);
 }
 
@@ -73,18 +75,78 @@ bool addresses_set(struct addresses *a, const struct address *from, unsigned cou
 	return changed;
 }
 
-void addresses_prefer(struct addresses *a, const struct address *one)
+/* The place of ONE; COUNT: it is not there any more. */
+static unsigned find(const struct addresses *a, const struct address *one)
 {
 	unsigned i = 0;
 
-	pthread_mutex_lock(&a->lock);
 	while (i < a->count && !address_equal(&a->all[i], one))
 		i++;
-	if (i < a->count && i > 0) {
+	return i;
+}
+
+void addresses_prefer(struct addresses *a, const struct address *one)
+{
+	unsigned i;
+
+	pthread_mutex_lock(&a->lock);
+	i = find(a, one);
+	if (i < a->count) {
 		memmove(&a->all[1], &a->all[0], i * sizeof *a->all);
 		a->all[0] = *one;
 	}
 	pthread_mutex_unlock(&a->lock);
+}
+
+bool addresses_distrust(struct addresses *a, const struct address *one)
+{
+	unsigned i, last;
+	bool has_other;
+
+	pthread_mutex_lock(&a->lock);
+	i = find(a, one);
+	last = a->count - 1;
+	if (i < a->count) {
+		memmove(&a->all[i], &a->all[i + 1], (last - i) * sizeof *a->all);
+		a->all[last] = *one;
+	}
+	has_other = a->count > 0 && !address_equal(&a->all[0], one);
+	pthread_mutex_unlock(&a->lock);
+	return has_other;
+}
+
+void addresses_all_failed(struct addresses *a)
+{
+	uint64_t one = 1;
+
+	if (atomic_exchange(&a->failed, true))
+		return;
+	pthread_mutex_lock(&a->lock);
+	if (a->alarm >= 0 && write(a->alarm, &one, sizeof one) < 0)
+		atomic_store(&a->failed, false); /* said again when it fails again */
+	pthread_mutex_unlock(&a->lock);
+}
+
+bool addresses_have_failed(struct addresses *a)
+{
+	return atomic_exchange(&a->failed, false);
+}
+
+void addresses_watch(struct addresses *a, int fd)
+{
+	pthread_mutex_lock(&a->lock);
+	a->alarm = fd;
+	pthread_mutex_unlock(&a->lock);
+}
+
+unsigned addresses_count(struct addresses *a)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&a->lock);
+	n = a->count;
+	pthread_mutex_unlock(&a->lock);
+	return n;
 }
 
 unsigned addresses_get(struct addresses *a, struct address out[ADDRESSES_MAX])

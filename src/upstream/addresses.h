@@ -16,6 +16,8 @@ struct addresses {
 	atomic_uint version; /* grows with each change */
 	unsigned count;	     /* 0: not known (yet) */
 	struct address all[ADDRESSES_MAX];
+	atomic_bool failed; /* said by addresses_all_failed() */
+	int alarm;	    /* an eventfd of who looks them up; negative: nobody does */
 };
 
 void addresses_init(struct addresses *a);
@@ -28,8 +30,23 @@ void addresses_destroy(struct addresses *a);
  */
 bool addresses_set(struct addresses *a, const struct address *from, unsigned count);
 
-/* A connection to this one was made: it is tried first from now on. */
+/* A connection to ONE was authenticated: that address is tried first from now on. */
 void addresses_prefer(struct addresses *a, const struct address *one);
+
+/* ONE was connected to, but is not, or not soon, what it should be: that address is tried last from now
+ * on. Returns true if another one is tried before it. */
+bool addresses_distrust(struct addresses *a, const struct address *one);
+
+/* The upstream can be had at none of them: who looks them up is told. */
+void addresses_all_failed(struct addresses *a);
+
+/* True if that was said since it was last asked here. */
+bool addresses_have_failed(struct addresses *a);
+
+/* When they have all failed the eventfd FD is raised; negative: none from now on. */
+void addresses_watch(struct addresses *a, int fd);
+
+unsigned addresses_count(struct addresses *a);
 
 /* Copies them. Returns how many. */
 unsigned addresses_get(struct addresses *a, struct address out[ADDRESSES_MAX]);

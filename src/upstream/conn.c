@@ -146,6 +146,7 @@ void conn_shake_hands(struct conn *c)
 	}
 	loop_change(c->context->loop, c->watch, LOOP_READ);
 	set_state(c, CONN_READY);
+	addresses_prefer(c->context->addresses, &c->address);
 	resumed = tls_conn_resumed(c->tls);
 	c->heard_us = c->idle_since_us = now(c);
 	metric_inc(&m->opened[resumed]);
@@ -155,6 +156,15 @@ void conn_shake_hands(struct conn *c)
 	if (c->early_len)
 		conn_settle_early(c);
 	c->context->events->ready(c);
+}
+
+/* A handshake takes a round trip, as the way to it did. */
+static uint64_t when_stuck(const struct conn *c)
+{
+	uint64_t stuck = 2 * c->connected_us - c->dialled_us + DIAL_PATIENCE_US;
+	uint64_t end = c->dialled_us + DIAL_MAX_US;
+
+	return stuck < end ? stuck : end;
 }
 
 static void on_dialled(void *arg, int fd, const struct address *address)
@@ -167,7 +177,6 @@ static void on_dialled(void *arg, int fd, const struct address *address)
 	}
 	c->fd = fd;
 	c->address = *address;
-	addresses_prefer(c->context->addresses, address);
 	if (loop_watch_fd(c->context->loop, fd, LOOP_WRITE, LOOP_UPSTREAM, on_ready, c,
 			  &c->watch) < 0) {
 		conn_drop(c, REASON_DIAL_ERROR, "too many descriptors");
@@ -181,6 +190,8 @@ static void on_dialled(void *arg, int fd, const struct address *address)
 	c->connected_us = now(c);
 	histogram_add(&c->context->metrics->connect_duration,
 		      c->connected_us - c->dialled_us);
+	if (c->is_slow)
+		timer_at(c, when_stuck(c));
 	if (c->context->early_data && !c->is_careful)
 		c->early_room = tls_early_room(c->tls);
 	if (!c->early_room) {
@@ -350,6 +361,8 @@ static void look_at_silence(struct conn *c)
 		c->heard_us = now(c); /* said once; the next silence begins here */
 		c->is_suspect = false;
 		c->is_silent = true;
+		if (!c->answers)
+			(void)addresses_distrust(c->context->addresses, &c->address);
 		c->context->events->silent(c);
 	} else if (!c->is_suspect && began + health_suspicion(h) <= now(c)) {
 		c->is_suspect = true;
@@ -415,19 +428,30 @@ static void give_up_early(struct conn *c)
 	}
 }
 
-static void look_at_dial(struct conn *c)
+static void end_dial(struct conn *c)
 {
-	if (now(c) < c->dialled_us + DIAL_MAX_US) {
-		timer_at(c, c->dialled_us + DIAL_MAX_US);
-		c->is_slow = true;
-		give_up_early(c);
-		c->context->events->slow(c);
-		return;
-	}
 	if (c->state == CONN_CONNECTING)
 		conn_drop(c, REASON_DIAL_TIMEOUT, "no answer to the connection attempt");
 	else
 		conn_drop(c, REASON_TLS_TIMEOUT, "the handshake did not end");
+}
+
+static void look_at_dial(struct conn *c)
+{
+	uint64_t due = c->dialled_us + DIAL_MAX_US;
+
+	if (now(c) >= due) {
+		end_dial(c);
+		return;
+	}
+	if (c->state == CONN_HANDSHAKING && now(c) < when_stuck(c))
+		due = when_stuck(c);
+	else if (c->state == CONN_HANDSHAKING)
+		c->is_stuck = addresses_distrust(c->context->addresses, &c->address);
+	timer_at(c, due);
+	c->is_slow = true;
+	give_up_early(c);
+	c->context->events->slow(c);
 }
 
 static void on_timer(void *arg)
@@ -512,6 +536,8 @@ void conn_drop(struct conn *c, enum reason why, const char *detail)
 	bool failed = speaks_against(c, why);
 	struct sent *s;
 
+	if (failed && c->connected_us && !c->answers)
+		(void)addresses_distrust(c->context->addresses, &c->address);
 	if (c->tls && (c->state == CONN_READY || c->state == CONN_DRAINING))
 		tls_close(c->tls);
 	set_state(c, CONN_CLOSED);

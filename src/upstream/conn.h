@@ -51,7 +51,7 @@ struct conn_events {
 	 * nobody waited for it any more. */
 	bool (*answer)(struct conn *c, const struct sent *s, const struct response *r,
 		       uint64_t rtt_us, bool is_awaited);
-	/* It takes longer than DIAL_PATIENCE_US to become ready. */
+	/* It takes longer than DIAL_PATIENCE_US to become ready; told again if it becomes stuck. */
 	void (*slow)(struct conn *c);
 	/* S takes longer than nearly all others (health_late() where the context says that it
 	 * hedges, else health_lost()). Told once of each; again a little later if this returns
@@ -99,6 +99,7 @@ struct conn {
 	enum conn_state state;
 	bool is_dirty;
 	bool is_slow;	   /* `slow` was reported */
+	bool is_stuck;	   /* its handshake is slow, and there are other addresses */
 	bool is_suspect;   /* `doubt` was reported, and nothing has come since */
 	bool is_silent;	   /* what is out on it is not counted on any more */
 	bool is_careful;   /* one query per record: since `out` was last empty, see

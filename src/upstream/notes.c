@@ -11,6 +11,9 @@
  * before the last third. */
 #define ENDS_SOON_S (14 * DAY_S)
 
+/* Workers, and reconnections, meet the same address again and again. */
+#define TOLD_AGAIN_S 60
+
 _Static_assert(REASON_N <= 64, "each failure has a bit");
 
 static int64_t wall(void)
@@ -47,6 +50,15 @@ bool notes_is_news(struct notes *n, enum reason why)
 bool notes_pin_is_news(struct notes *n, bool backup)
 {
 	return atomic_exchange(&n->backup_pin, backup) != backup;
+}
+
+bool notes_address_is_news(struct notes *n, int64_t now)
+{
+	long long last = atomic_load(&n->told_address);
+
+	/* the clock may have been set back */
+	return (now < last || now >= last + TOLD_AGAIN_S) &&
+	       atomic_compare_exchange_strong(&n->told_address, &last, now);
 }
 
 bool notes_ends_soon(struct notes *n, int64_t not_before, int64_t not_after, int64_t now)

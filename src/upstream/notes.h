@@ -33,6 +33,8 @@ struct notes {
 	atomic_uint_least64_t told;
 	atomic_bool backup_pin;	 /* the last certificate fitted a backup pin only */
 	atomic_llong warned_day; /* on which its end was warned of */
+	atomic_llong
+	    told_address; /* when the log was told of an address that is no good */
 	pthread_mutex_t lock;
 	struct notes_text text;
 };
@@ -42,6 +44,10 @@ void notes_destroy(struct notes *n);
 
 /* True if the log is to be told of this, REASON_NONE being no failure any more. */
 bool notes_is_news(struct notes *n, enum reason why);
+
+/* True if at NOW, in UNIX time, the log is to be told of an address that is no good while others are
+ * tried: once a minute. */
+bool notes_address_is_news(struct notes *n, int64_t now);
 
 /* The certificate of a new connection fits a backup PIN only, or the first. True if that is new. */
 bool notes_pin_is_news(struct notes *n, bool backup);

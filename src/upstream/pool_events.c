@@ -236,8 +236,9 @@ static void on_silent(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
 
-	/* one that is being opened beside it, or was at rest, has its own time to tell */
-	if (!upstream_has_other(u, c) && upstream_is_mute_on(c))
+	/* one that is being opened beside it, or was at rest, has its own time to tell; but one
+	 * after the other does not */
+	if ((!upstream_has_other(u, c) || u->silences++) && upstream_is_mute_on(c))
 		went_down(u, upstream_silent(u));
 	give_up(c);
 }
@@ -280,7 +281,7 @@ static void on_closed(struct conn *c, enum reason why, bool failed, const char *
 	/* while another connection does well it may only have as many as it takes */
 	if (failed && upstream_spare(u, c))
 		upstream_full(u);
-	else if (failed)
+	else if (failed && !upstream_tries_other_address(u, c, why, detail))
 		went_down(u, upstream_failed(u, why, detail));
 	upstream_ended(u, c, why);
 	p->changed = true;

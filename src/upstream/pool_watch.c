@@ -1,4 +1,5 @@
 /* pool_watch: upstreams that are DOWN, have other addresses, or are reached by another way. */
+#include "net/socket.h"
 #include "upstream/pool_state.h"
 
 /* A DOWN upstream that may be dialled but could not be, its connections being full, is looked
@@ -79,6 +80,24 @@ static void look_at_path(struct conn *c)
 		distrust(c);
 }
 
+static bool has_way(const struct upstream *u)
+{
+	struct address all[ADDRESSES_MAX];
+	unsigned n = addresses_get(u->context.addresses, all), i = 0;
+
+	while (i < n && !socket_has_way(&all[i]))
+		i++;
+	return i < n;
+}
+
+/* Its tickets are not for the next network: they would tell that it is the same client. Where only
+ * the local address has changed the TLS room sees to that. */
+static void leave_network(const struct upstream *u, bool slept)
+{
+	if (!u->plain && (slept || !has_way(u)))
+		tls_peer_forget_sessions(u->context.peer);
+}
+
 bool pool_look_for_addresses(struct pool *p)
 {
 	bool lacks = false, news = false;
@@ -107,6 +126,7 @@ void pool_network_changed(struct pool *p, bool slept)
 		struct upstream *u = &p->upstreams[i];
 
 		health_forget_backoff(&u->health, pool_now(p));
+		leave_network(u, slept);
 		upstream_each(u, slept ? distrust : look_at_path);
 	}
 	if (p->down_count)

@@ -131,6 +131,31 @@ void upstream_held(struct upstream *u)
 	capacity_held(&u->capacity, now(u));
 }
 
+static bool is_promising(const struct conn *c)
+{
+	return conn_is_dialling(c) && !c->is_slow;
+}
+
+static bool is_stuck(const struct conn *c)
+{
+	return conn_is_dialling(c) && c->is_stuck;
+}
+
+/* Dials that are a reason not to begin another: beside handshakes that are stuck other addresses
+ * are tried, until there is one for each address. */
+static unsigned count_dialling(struct upstream *u)
+{
+	unsigned n = 0, stuck = 0;
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		n += conn_is_dialling(c);
+		stuck += is_stuck(c);
+	}
+	return stuck && stuck < addresses_count(u->context.addresses) ? n - stuck : n;
+}
+
 static bool is_draining(const struct conn *c)
 {
 	return c->state == CONN_DRAINING;
@@ -144,30 +169,45 @@ static unsigned count_active(const struct upstream *u)
 	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
 		const struct conn *c = list_entry(l, struct conn, node);
 
-		n += c->state <= CONN_READY && !conn_is_used_up(c) &&
+		n += c->state <= CONN_READY && !conn_is_used_up(c) && !c->is_stuck &&
 		     ids_taken_count(c->ids) < IDS_MAX;
 	}
 	return n;
 }
 
-/* One dial at a time, and few connections; more only where each lasts for few queries. */
-static bool may_open(struct upstream *u, unsigned dialling)
+/* Few connections; more where each lasts for few queries, and one more when all may be dead. */
+static unsigned active_max(const struct upstream *u, bool limited)
+{
+	unsigned most = limited ? UPSTREAM_LIMITED_MAX : UPSTREAM_ACTIVE_MAX;
+	unsigned suspect = 0;
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		suspect += c->state == CONN_READY && c->is_suspect;
+	}
+	return suspect >= most ? most + 1 : most;
+}
+
+/* One dial at a time; more only where each connection lasts for few queries. */
+static bool may_open(struct upstream *u)
 {
 	bool limited = u->habits.limit && !u->health.down;
 
-	return dialling < (limited ? UPSTREAM_DIALS_MAX : 1) &&
-	       count_active(u) < (limited ? UPSTREAM_LIMITED_MAX : UPSTREAM_ACTIVE_MAX) &&
+	return count_dialling(u) < (limited ? UPSTREAM_DIALS_MAX : 1) &&
+	       count_active(u) < active_max(u, limited) &&
 	       count(u, CONN_CONNECTING, CONN_DRAINING) < UPSTREAM_CONNS_MAX &&
 	       health_may_dial(&u->health, now(u));
 }
 
 struct conn *upstream_open(struct upstream *u)
 {
-	unsigned dialling = count(u, CONN_CONNECTING, CONN_HANDSHAKING);
 	struct conn *c;
 
-	if (u->plain || !may_open(u, dialling))
-		return dialling ? upstream_find(u, conn_is_dialling) : NULL;
+	if (u->plain || !may_open(u)) {
+		c = upstream_find(u, is_promising);
+		return c ? c : upstream_find(u, conn_is_dialling);
+	}
 	u->context.early_data = u->early_data && now(u) >= u->no_early_until_us;
 	c = conn_new(&u->context);
 	if (!c)
@@ -225,9 +265,7 @@ struct conn *upstream_spare(struct upstream *u, const struct conn *c)
 
 bool upstream_has_other(struct upstream *u, const struct conn *c)
 {
-	const struct conn *dialling = upstream_find(u, conn_is_dialling);
-
-	return upstream_spare(u, c) || (dialling && !dialling->is_slow);
+	return upstream_spare(u, c) || upstream_find(u, is_promising);
 }
 
 /* ---- habits ---- */
@@ -433,8 +471,8 @@ static bool is_needed(struct upstream *u, const struct conn *c)
  * where many are kept ready, as many as the rate needs, soon. */
 static uint64_t until_looked_at(const struct upstream *u, uint64_t ours)
 {
-	return later(ours, u->habits.limit ? now(u) + LOOK_US
-					   : u->used_us + u->keep_warm_us);
+	return later(ours,
+		     u->habits.limit ? now(u) + LOOK_US : u->used_us + u->keep_warm_us);
 }
 
 uint64_t upstream_idle(struct upstream *u, struct conn *c)
@@ -604,12 +642,36 @@ static void look_at_certificate(struct upstream *u, const struct conn *c)
 		 u->label, date);
 }
 
+static void say_address_failed(struct upstream *u, const struct conn *c, enum reason why,
+			       const char *detail)
+{
+	char address[ADDRESS_TEXT_MAX];
+
+	if (notes_address_is_news(u->notes, (int64_t)time(NULL)))
+		log_line(LOG_WARNING,
+			 "upstream %s: another address is tried than %s: reason=%s: %s",
+			 u->label, address_text(&c->address, address), reason_word(why),
+			 detail);
+}
+
+static void end_stuck(struct upstream *u)
+{
+	struct conn *c;
+
+	while ((c = upstream_find(u, is_stuck))) {
+		say_address_failed(u, c, REASON_TLS_TIMEOUT, "the handshake takes long");
+		conn_drop(c, REASON_CLOSED_BY_US, "another address was faster");
+	}
+}
+
 bool upstream_connected(struct upstream *u, const struct conn *c)
 {
 	bool is_back = health_connected(&u->health);
 
 	u->opening_us = u->opening_us ? (3 * u->opening_us + now(u) - c->dialled_us) / 4
 				      : now(u) - c->dialled_us;
+	u->bad_addresses = 0;
+	end_stuck(u);
 	notes_connected(u->notes, tls_conn_version(c->tls), tls_conn_suite(c->tls),
 			tls_conn_resumed(c->tls), &c->address);
 	look_at_certificate(u, c);
@@ -629,6 +691,7 @@ bool upstream_answered(struct upstream *u, uint64_t rtt_us, bool is_error)
 	bool is_back = health_answered(&u->health, rtt_us);
 
 	u->heard_us = now(u);
+	u->silences = 0;
 	health_judge(&u->health, is_error);
 	capacity_answered(&u->capacity, rtt_us, now(u));
 	metric_set(&m->rtt_p50, u->health.p50_us);
@@ -638,11 +701,25 @@ bool upstream_answered(struct upstream *u, uint64_t rtt_us, bool is_error)
 	return is_back;
 }
 
+bool upstream_tries_other_address(struct upstream *u, const struct conn *c,
+				  enum reason why, const char *detail)
+{
+	bool is_handshake = c->connected_us && !c->heard_us;
+
+	if (!is_handshake || u->health.down ||
+	    ++u->bad_addresses >= addresses_count(u->context.addresses))
+		return false;
+	say_address_failed(u, c, why, detail);
+	(void)upstream_open(u);
+	return true;
+}
+
 bool upstream_failed(struct upstream *u, enum reason why, const char *detail)
 {
 	bool was_up = health_failed(&u->health, why, now(u), u->context.random);
 
 	habits_went_down(&u->habits, now(u));
+	addresses_all_failed(u->context.addresses);
 	say_down(u, detail);
 	return was_up;
 }
@@ -651,6 +728,7 @@ bool upstream_silent(struct upstream *u)
 {
 	bool was_up = health_silent(&u->health, now(u), u->context.random);
 
+	addresses_all_failed(u->context.addresses);
 	say_down(u, "no answer on an open connection");
 	return was_up;
 }

@@ -9,7 +9,7 @@
 #include "upstream/plain.h"
 
 /* Connections that take queries or will: the second is for when the first is full or silent; more
- * would only divide the batches. */
+ * would only divide the batches. When all may be dead there is one more. */
 #define UPSTREAM_ACTIVE_MAX 2
 /* Where each takes few queries, down to one, as many as the rate of queries needs: 100 a second,
  * each on a connection of its own that takes 100 ms to be made, use ten, and chance twice that. Of
@@ -19,7 +19,7 @@
 /* Those that have had their queries, or are silent, and are still listened to. Each can hold a
  * query for its whole time. */
 #define UPSTREAM_DRAINING_MAX 8
-#define UPSTREAM_CONNS_MAX (UPSTREAM_LIMITED_MAX + UPSTREAM_DRAINING_MAX)
+#define UPSTREAM_CONNS_MAX (UPSTREAM_LIMITED_MAX + 1 + UPSTREAM_DRAINING_MAX)
 
 /* What the owner sets before upstream_init(). */
 struct upstream_options {
@@ -52,9 +52,11 @@ struct upstream {
 	struct health health;
 	struct habits habits;
 	struct capacity capacity;
-	struct list conns; /* in the order they were opened */
-	bool has_suspect;  /* a connection is suspect, or was just now */
-	uint64_t used_us;  /* the last query, or the start */
+	struct list conns;	/* in the order they were opened */
+	unsigned silences;	/* connections that fell silent since it was last heard */
+	bool has_suspect;	/* a connection is suspect, or was just now */
+	uint64_t used_us;	/* the last query, or the start */
+	unsigned bad_addresses; /* on which handshakes failed since one did not */
 	uint64_t no_early_until_us;
 	uint64_t full_until_us; /* no spare is tried until then */
 	uint64_t recent_us;	/* since then `recent` queries were sent */
@@ -137,6 +139,11 @@ void upstream_ended(struct upstream *u, const struct conn *c, enum reason why);
 
 /* A connection that has had its queries was not closed for it. */
 void upstream_limit_passed(struct upstream *u);
+
+/* C failed for this reason. If that was its handshake, and there are addresses that were not tried
+ * since one was good, the next is tried at once. Returns false otherwise: the upstream has failed. */
+bool upstream_tries_other_address(struct upstream *u, const struct conn *c,
+				  enum reason why, const char *detail);
 
 /* What has happened, for its health and the log. The first two return true if that ended
  * DOWN, the others if it was UP before. */

@@ -23,6 +23,7 @@ ETH_P_ALL = 3
 PACKET_OUTGOING = 4
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 INNER, OUTER = "10.77.0.1", "10.77.0.2"
+INNER_NEXT = "10.77.0.3"  # where INNER may move to
 
 libc = ctypes.CDLL(None, use_errno=True)
 

@@ -121,6 +121,16 @@ def test_the_next_address_of_a_bootstrap_is_asked(start_upstream, start_dotgate,
     assert is_served(gate)
 
 
+def test_a_silent_bootstrap_is_waited_for_once(start_upstream, start_dotgate, resolver):  # noqa: F811
+    """Not once for each upstream."""
+    ups = [start_upstream() for _ in range(3)]
+    mute, boot = start_upstream(on_query=lambda conn, q: None), resolver(["127.0.0.1"])
+    gate = start_dotgate(*map(by_name, ups), options=[*through(mute), *through(boot)])
+    for up in ups:
+        wait_for(gate, f"is at 127.0.0.1:{up.port}", 30)
+    assert mute.names() == [NAME]
+
+
 def test_a_name_is_asked_where_its_route_leads(start_upstream, start_dotgate, resolver):  # noqa: F811
     up, corp, public = start_upstream(), resolver(["127.0.0.1"]), resolver(["127.0.0.9"])
     gate = start_dotgate(public, options=["--route", f"upstream.test {corp.spelling()}",

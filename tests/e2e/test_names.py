@@ -126,6 +126,22 @@ def test_the_second_address_serves_when_the_first_does_not(start_upstream, start
     assert client.is_good(gate.ask("a.example.test"), "a.example.test")
 
 
+def test_an_upstream_that_has_moved_is_found(start_upstream, start_dotgate, resolver):
+    """None of its addresses is any good, though their TTL has long to go: they are asked for again,
+    but not all the time."""
+    up, ips = start_upstream(), ["127.0.0.9"]  # where nobody is
+    boot = resolver(ips)
+    gate = start_dotgate(by_name(up), options=["--bootstrap", boot.spelling()])
+    wait_for(gate, f"is at 127.0.0.9:{up.port}")
+    assert client.rcode(gate.ask("a.example.test")) == "SERVFAIL"
+    ips[:] = ["127.0.0.1"]
+    wait_for(gate, f"is at 127.0.0.1:{up.port}")
+    end = time.monotonic() + 5
+    while not client.is_good(gate.ask("b.example.test"), "b.example.test"):
+        assert time.monotonic() < end
+    assert len(boot.names()) <= 8  # two questions each time
+
+
 def test_addresses_are_kept_on_disk(start_upstream, start_dotgate, resolver, tmp_path):
     path = tmp_path / "addresses"
     up, boot = start_upstream(), resolver(["127.0.0.1"])
@@ -162,11 +178,12 @@ def designates(port, alpn=b"\3dot", target="dot.resolver.test", hint="127.0.0.1"
     return value
 
 
-def answer_svcb(*values):
+def answer_svcb(*values, additional=()):
     def on_query(server, q, tcp):
         if q.type == SVCB and q.name.lower() == "_dns.resolver.arpa":
             return wire.message(q.id, wire.ANSWER, q.question,
-                                answers=[record(SVCB, v) for v in values])
+                                answers=[record(SVCB, v) for v in values],
+                                additional=additional)
         return addresses(q, "127.0.0.1")
     return on_query
 
@@ -185,13 +202,40 @@ def test_discovery_upgrades_to_tls(start_upstream, start_dotgate, plain):  # noq
     assert up.connections[0].hello().sni == "dot.resolver.test"
 
 
-def test_discovery_without_a_hint_looks_the_target_up(start_upstream, start_dotgate, plain):  # noqa: F811
+def discovered(gate, server, up):
+    """GATE uses UP, and has asked SERVER in the clear for nothing but whom it designates."""
+    wait_for(gate, f"is at {up.address}:{up.port}")
+    assert client.is_good(gate.ask("a.example.test"), "a.example.test")
+    return set(server.names()) == {"_dns.resolver.arpa"}
+
+
+def test_discovery_takes_the_addresses_that_come_along(start_upstream, start_dotgate, plain):  # noqa: F811
+    """What stands in the additional section is newer than a hint."""
+    up = start_upstream("ip", address="127.0.0.2")
+    more = [wire.record(wire.encode_name("other.test"), A, socket.inet_aton("127.0.0.8")),
+            wire.record(wire.encode_name("dot.resolver.test"), A, socket.inet_aton("127.0.0.2"))]
+    server = plain(on_query=answer_svcb(designates(up.port, hint="127.0.0.9"), additional=more))
+    gate = start_dotgate(options=discover(server))
+    assert discovered(gate, server, up)
+    assert "127.0.0.8" not in gate.log() and "127.0.0.9" not in gate.log()
+
+
+def test_discovery_asks_a_bootstrap_for_the_target(start_upstream, start_dotgate, resolver, plain):  # noqa: F811
+    up, boot = start_upstream("ip", address="127.0.0.2"), resolver(["127.0.0.2"])
+    server = plain(on_query=answer_svcb(designates(up.port, hint=None)))
+    gate = start_dotgate(options=[*discover(server), "--bootstrap", boot.spelling()])
+    assert discovered(gate, server, up)
+    assert set(boot.names()) == {"dot.resolver.test"}
+
+
+def test_the_target_is_asked_for_by_nobody_in_the_clear(start_upstream, start_dotgate, plain):  # noqa: F811
+    """Nobody else can be asked: it is looked for where the plain resolver is."""
     up = start_upstream("ip")
     server = plain(on_query=answer_svcb(designates(up.port, hint=None)))
-    gate = start_dotgate(options=discover(server))
-    wait_for(gate, f"is at 127.0.0.1:{up.port}")
-    assert client.is_good(gate.ask("a.example.test"), "a.example.test")
-    assert set(server.names()) == {"_dns.resolver.arpa", "dot.resolver.test"}
+    other = plain(on_query=answer_svcb())
+    gate = start_dotgate(options=[*discover(server), "--bootstrap", other.spelling()])
+    assert discovered(gate, server, up)
+    assert not other.names()
 
 
 def test_the_certificate_must_hold_the_original_address(start_upstream, start_dotgate, plain):  # noqa: F811

@@ -114,18 +114,41 @@ def test_a_long_outage_ends_as_soon(far, cut):
     outage(far, cut, 60)
 
 
+def wait_ready(up, gate, fits):
+    """Connections to UP that have shaken hands, and fit, as soon as there is one."""
+    end = time.monotonic() + 5
+    while not (there := [c for c in up.connections if c.ready and fits(c)]):
+        assert time.monotonic() < end, gate.log()
+        time.sleep(0.05)
+    return there
+
+
+def change_address(net):
+    netns.ip("-n", net.inner, "address", "del", f"{netns.INNER}/24", "dev", "in")
+    netns.ip("-n", net.inner, "address", "add", f"{netns.INNER_NEXT}/24", "dev", "in")
+    netns.ip("-n", net.inner, "route", "replace", "default", "via", netns.OUTER)
+
+
+def test_tickets_stay_in_their_network(far):
+    """From another address none is used: it would tell that it is the same client."""
+    peers = {}
+    up, gate = far(on_accept=lambda conn: peers.update({conn: conn.sock.getpeername()[0]}))
+    assert is_good(gate, "before.example.test")
+    up.end_connections()
+    wait_ready(up, gate, lambda conn: conn.resumed)
+    assert is_good(gate, "still.example.test")
+    change_address(gate.network)
+    moved = wait_ready(up, gate, lambda conn: peers[conn] == netns.INNER_NEXT)
+    assert not moved[0].resumed
+    assert is_good(gate, "after.example.test")
+
+
 def test_a_new_address_is_taken_up(far):
     """The address that connections are bound to goes away: they are replaced before anybody asks."""
     up, gate = far()
     assert is_good(gate, "before.example.test")
-    net = gate.network
-    netns.ip("-n", net.inner, "address", "del", f"{netns.INNER}/24", "dev", "in")
-    netns.ip("-n", net.inner, "address", "add", "10.77.0.3/24", "dev", "in")
-    netns.ip("-n", net.inner, "route", "replace", "default", "via", netns.OUTER)
-    end = time.monotonic() + 5
-    while len([c for c in up.connections if c.ready]) < 2:
-        assert time.monotonic() < end, gate.log()
-        time.sleep(0.05)
+    change_address(gate.network)
+    wait_ready(up, gate, lambda conn: conn is not up.connections[0])
     start = time.monotonic()
     assert is_good(gate, "after.example.test")
     assert time.monotonic() - start < 0.5

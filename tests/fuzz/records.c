@@ -7,20 +7,26 @@
 /* As much as an answer to a look-up may have. */
 #define INPUT_MAX 16384
 
-static void check(const struct response *r, const uint8_t *name, size_t len,
-		  uint16_t type)
+static void check_section(const struct response *r, struct records it,
+			  const uint8_t *name, size_t len, uint16_t type)
 {
-	struct records it = records_of(r);
+	unsigned n = 0, most = it.left;
 	struct record x;
-	unsigned n = 0;
 
 	while (records_next_of(&it, name, len, type, &x)) {
-		CHECK(++n <= r->answers);
+		CHECK(++n <= most);
 		CHECK(x.owner >= r->question_end && x.owner < r->len);
 		CHECK(x.data >= r->wire && x.data + x.len <= r->wire + r->len);
 		CHECK(type != TYPE_A || x.len == 4);
 		CHECK(type != TYPE_AAAA || x.len == 16);
 	}
+}
+
+static void check(const struct response *r, const uint8_t *name, size_t len,
+		  uint16_t type)
+{
+	check_section(r, records_of(r), name, len, type);
+	check_section(r, records_additional(r), name, len, type);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

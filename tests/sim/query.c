@@ -140,7 +140,7 @@ static void a_late_answer_reaches_nobody(void **state)
 	world_run(5 * WORLD_S);
 	assert_failed(first, 22, "query_timeout");
 	second = world_ask("example.com");
-	world_settle();
+	world_run(100 * WORLD_MS);
 	while ((q = world_received(0, 0)))
 		world_answer(q);
 	world_settle();

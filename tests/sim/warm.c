@@ -153,6 +153,43 @@ static void a_new_path_replaces_an_idle_connection(void **state)
 	world_free();
 }
 
+/* Two connections, of which one is a spare. */
+static void make_busy(void)
+{
+	make();
+	ask_many(60);
+	world_run(100 * WORLD_MS);
+	assert_int_equal(open_count(), 2);
+}
+
+static void a_new_path_replaces_a_spare_as_well(void **state)
+{
+	(void)state;
+	make_busy();
+	world_change_network(true, false);
+	assert_int_equal(world_server(0)->dials, 3);
+	assert_false(world_is_open(1));
+	assert_false(world_is_open(2));
+	assert_true(world_is_open(3));
+	world_free();
+}
+
+static void a_new_path_is_taken_by_what_was_out_on_two(void **state)
+{
+	(void)state;
+	make_busy();
+	world_server(0)->mute = true;
+	world_block(1, true); /* the first takes no more: the second has some, too */
+	ask_many(20);
+	world_settle();
+	world_server(0)->mute = false;
+	world_change_network(true, false);
+	assert_int_equal(world_server(0)->dials, 3);
+	for (unsigned i = 60; i < 80; i++)
+		assert_good(i);
+	world_free();
+}
+
 static void after_sleep_queries_in_flight_move(void **state)
 {
 	(void)state;
@@ -167,6 +204,25 @@ static void after_sleep_queries_in_flight_move(void **state)
 	for (unsigned i = 0; i <= 5; i++)
 		assert_good(i);
 	assert_int_equal(world_metrics()->upstream[0].up, 1);
+	world_free();
+}
+
+/* Changes that concern others are many, as on a node where containers come and go. */
+static void another_network_gets_no_old_tickets(void **state)
+{
+	(void)state;
+	make();
+	world_change_network(false, false);
+	assert_int_equal(world_forgotten(), 0);
+	world_set_way(false);
+	world_change_network(true, false);
+	assert_int_equal(world_forgotten(), 1);
+	world_set_way(true);
+	world_change_network(true, false);
+	assert_int_equal(world_forgotten(),
+			 1); /* of another address none is used anyway */
+	world_change_network(false, true);
+	assert_int_equal(world_forgotten(), 2);
 	world_free();
 }
 
@@ -210,7 +266,10 @@ int main(void)
 	    cmocka_unit_test(who_closes_at_once_is_not_dialled_all_the_time),
 	    cmocka_unit_test(off_means_off),
 	    cmocka_unit_test(a_new_path_replaces_an_idle_connection),
+	    cmocka_unit_test(a_new_path_replaces_a_spare_as_well),
+	    cmocka_unit_test(a_new_path_is_taken_by_what_was_out_on_two),
 	    cmocka_unit_test(after_sleep_queries_in_flight_move),
+	    cmocka_unit_test(another_network_gets_no_old_tickets),
 	    cmocka_unit_test(a_change_ends_the_back_off),
 	    cmocka_unit_test(a_dial_on_the_old_path_starts_again),
 	};

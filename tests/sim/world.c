@@ -26,6 +26,8 @@
 #define RECEIVED_MAX 20000
 #define RECORDS_MAX 1024
 #define FD_BASE 100000
+/* Each address of each upstream is a server. */
+#define SERVERS_MAX (UPSTREAMS_MAX * ADDRESSES_MAX)
 
 /* ---- state ---- */
 
@@ -64,7 +66,9 @@ static struct world {
 	struct random random;
 	struct hash_key key;
 	struct metrics metrics;
-	struct server servers[UPSTREAMS_MAX];
+	struct server servers[SERVERS_MAX];
+	unsigned
+	    server_count; /* one for each upstream, then those of further addresses */
 	struct address addresses[UPSTREAMS_MAX];
 	struct addresses known[UPSTREAMS_MAX];
 	struct notes notes[UPSTREAMS_MAX];
@@ -79,8 +83,9 @@ static struct world {
 	struct proxy *proxy;
 	struct cache *cache;
 	struct pool *pool;
-	bool path_changed;
-	unsigned address;     /* of the clients that ask */
+	bool path_changed, no_way;
+	unsigned address; /* of the clients that ask */
+	unsigned forgotten;
 	struct routes routes; /* none */
 } * world;
 
@@ -183,6 +188,12 @@ int socket_connect_udp(const struct address *a)
 	return -ENETUNREACH; /* no upstream is asked in the clear here */
 }
 
+bool socket_has_way(const struct address *a)
+{
+	(void)a;
+	return !world->no_way;
+}
+
 bool socket_path_changed(int fd, const struct address *a)
 {
 	(void)fd;
@@ -211,6 +222,12 @@ int tls_conn_new(struct tls_conn **out, struct tls_peer *p, int fd)
 void tls_conn_free(struct tls_conn *t)
 {
 	free(t);
+}
+
+void tls_peer_forget_sessions(struct tls_peer *p)
+{
+	assert(p);
+	world->forgotten++;
 }
 
 enum tls_status tls_handshake(struct tls_conn *t)
@@ -813,6 +830,7 @@ void world_make(const struct world_plan *plan)
 	world = calloc(1, sizeof *world);
 	assert(world);
 	world->loop.now = 1000 * WORLD_S;
+	world->server_count = upstreams;
 	if (plan->cached && cache_new(&proxy.recall.cache, 1 << 20) < 0)
 		abort();
 	world->cache = proxy.recall.cache;
@@ -863,6 +881,20 @@ void world_new_cached(unsigned upstreams)
 					.cached = true});
 }
 
+unsigned world_add_address(unsigned upstream)
+{
+	struct address all[ADDRESSES_MAX];
+	unsigned n = addresses_get(&world->known[upstream], all);
+	unsigned i = world->server_count++;
+	int r;
+
+	assert(i < SERVERS_MAX && n < ADDRESSES_MAX);
+	r = address_parse_ip(&all[n], "192.0.2.2", 9, (uint16_t)(i + 1));
+	assert(r == 0);
+	addresses_set(&world->known[upstream], all, n + 1);
+	return i;
+}
+
 void world_warm(void)
 {
 	pool_warm(world->pool);
@@ -874,6 +906,16 @@ void world_change_network(bool path, bool slept)
 	pool_network_changed(world->pool, slept);
 	world_settle();
 	world->path_changed = false;
+}
+
+void world_set_way(bool has_way)
+{
+	world->no_way = !has_way;
+}
+
+unsigned world_forgotten(void)
+{
+	return world->forgotten;
 }
 
 void world_free(void)

@@ -91,6 +91,16 @@ void world_warm(void);
 /* The network has changed: PATH says whether that concerns the connections. Or it has SLEPT. */
 void world_change_network(bool path, bool slept);
 
+/* UPSTREAM has one more address, tried last. Returns the number of the server that is there. Before
+ * anything is asked. */
+unsigned world_add_address(unsigned upstream);
+
+/* Servers can or cannot be reached any more, as far as the kernel knows. */
+void world_set_way(bool has_way);
+
+/* Times that the tickets of an upstream were forgotten. */
+unsigned world_forgotten(void);
+
 struct server *world_server(unsigned i);
 struct metrics *world_metrics(void);
 uint64_t world_now(void);

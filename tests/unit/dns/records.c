@@ -142,6 +142,45 @@ static void a_chain_has_a_cap(void **state)
 	assert_int_equal(read_name(), 0);
 }
 
+/* The last octets of the addresses of B in the additional section. */
+static const char *additional(void)
+{
+	static char out[32];
+	struct records it;
+	struct record x;
+	size_t n = 0;
+
+	assert_int_equal(response_read(&r, b.data, b.w.pos), 0);
+	it = records_additional(&r);
+	while (records_next_of(&it, LITERAL(B), TYPE_A, &x))
+		out[n++] = (char)x.data[3];
+	assert_false(records_next(&it, &x));
+	out[n] = 0;
+	return out;
+}
+
+static void the_additional_section_is_told_from_the_others(void **state)
+{
+	(void)state;
+	build_start(&b, (struct header){.flags = DNS_QR,
+					.questions = 1,
+					.answers = 2,
+					.authorities = 1,
+					.additionals = 4});
+	build_bytes(&b, LITERAL(QUESTION_A));
+	ADD(SELF, TYPE_A, "\300\0\2a");
+	ADD(B, TYPE_A, "\300\0\2b");
+	ADD(B, TYPE_A, "\300\0\2c");
+	ADD(B, TYPE_A, "\300\0\2d");
+	ADD(C, TYPE_A, "\300\0\2e");
+	ADD(B, TYPE_A, "\300\0\2f");
+	build_opt(&b, (struct opt){.size = 1232}, NULL, 0);
+	assert_string_equal(additional(), "df");
+	start(1);
+	ADD(B, TYPE_A, "\300\0\2a");
+	assert_string_equal(additional(), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +191,7 @@ int main(void)
 	    cmocka_unit_test(the_target_may_be_compressed),
 	    cmocka_unit_test(a_circle_leads_nowhere),
 	    cmocka_unit_test(a_chain_has_a_cap),
+	    cmocka_unit_test(the_additional_section_is_told_from_the_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

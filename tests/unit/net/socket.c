@@ -273,6 +273,16 @@ static void test_not_connected(void **state)
 	assert_int_equal(socket_connect_result(-1), -EBADF);
 }
 
+static void test_ways(void **state)
+{
+	struct address near = make("127.0.0.1", 853),
+		       nowhere = make("255.255.255.255", 853);
+
+	(void)state;
+	assert_true(socket_has_way(&near));
+	assert_false(socket_has_way(&nowhere));
+}
+
 static void test_local_address_of_nothing(void **state)
 {
 	struct address a = make("192.0.2.1", 53), before = a;
@@ -297,6 +307,7 @@ int main(void)
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_connect_fails_at_once),
 	    cmocka_unit_test(test_not_connected),
+	    cmocka_unit_test(test_ways),
 	    cmocka_unit_test(test_local_address_of_nothing),
 	};
 

@@ -109,6 +109,17 @@ static void server_shut(struct server *s)
 
 /* ---- both sides ---- */
 
+/* Clients connect from there. */
+static in_addr_t local_ip = INADDR_LOOPBACK;
+
+static void bind_client(int fd)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_addr = {.s_addr = htonl(local_ip)}};
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+}
+
 static void connect_pair(int *client, int *server)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET,
@@ -120,6 +131,7 @@ static void connect_pair(int *client, int *server)
 	assert_int_equal(listen(listener, 1), 0);
 	assert_int_equal(getsockname(listener, (struct sockaddr *)&a, &len), 0);
 	*client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bind_client(*client);
 	assert_int_equal(connect(*client, (struct sockaddr *)&a, len), 0);
 	*server = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	assert_true(*server >= 0);
@@ -1127,6 +1139,33 @@ static void test_tickets_are_used_once(void **state)
 	pki_free(&leaf);
 }
 
+/* In another network they would tell that it is the same client (RFC 8446 C.4). */
+static void test_tickets_stay_in_their_network(void **state)
+{
+	struct identity leaf = good_leaf();
+	struct server_spec spec = {.leaf = &leaf};
+	struct tls_trust trust = usual();
+	struct tls_peer *p = peer_of(&trust);
+	struct server server;
+
+	(void)state;
+	server_open(&server, &spec);
+	assert_false(visit(p, &server, true));
+	assert_true(visit(p, &server, true));
+	local_ip = INADDR_LOOPBACK + 1;
+	assert_false(visit(p, &server, true));
+	assert_true(visit(p, &server, true));
+	local_ip = INADDR_LOOPBACK;
+	assert_false(visit(p, &server, true));
+	tls_peer_forget_sessions(p);
+	assert_int_equal(tls_peer_sessions(p), 0);
+	assert_false(visit(p, &server, true));
+	assert_true(visit(p, &server, true));
+	server_shut(&server);
+	tls_peer_free(p);
+	pki_free(&leaf);
+}
+
 /* A connection that is dropped leaves its sessions as good as one that is closed. */
 static void test_tickets_outlive_a_drop(void **state)
 {
@@ -1583,6 +1622,7 @@ int main(void)
 	    cmocka_unit_test(test_pending),
 	    cmocka_unit_test(test_write_that_must_wait),
 	    cmocka_unit_test(test_tickets_are_used_once),
+	    cmocka_unit_test(test_tickets_stay_in_their_network),
 	    cmocka_unit_test(test_tickets_outlive_a_drop),
 	    cmocka_unit_test(test_tls12_sessions),
 	    cmocka_unit_test(test_spoilt_session),

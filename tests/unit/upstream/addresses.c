@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -87,6 +89,52 @@ static void the_one_that_works_is_first(void **state)
 	check(0, "192.0.2.3");
 }
 
+static void the_one_that_fails_is_last(void **state)
+{
+	const struct address from[] = {ip("192.0.2.1"), ip("192.0.2.2"), ip("192.0.2.3")};
+	struct address none = ip("192.0.2.9");
+
+	(void)state;
+	assert_false(addresses_distrust(&a, &none)); /* there is no other */
+	addresses_set(&a, from, 3);
+	assert_int_equal(addresses_count(&a), 3);
+	assert_true(addresses_distrust(&a, &from[0]));
+	check(0, "192.0.2.2");
+	check(1, "192.0.2.3");
+	check(2, "192.0.2.1");
+	assert_true(addresses_distrust(&a, &from[0])); /* it is there already */
+	check(2, "192.0.2.1");
+	assert_true(addresses_distrust(&a, &none));
+	check(0, "192.0.2.2");
+	addresses_set(&a, from, 1);
+	assert_false(addresses_distrust(&a, &from[0]));
+	check(0, "192.0.2.1");
+}
+
+static void that_all_have_failed_is_told_once(void **state)
+{
+	int alarm = eventfd(0, EFD_NONBLOCK);
+	uint64_t count;
+
+	(void)state;
+	addresses_all_failed(&a); /* nobody watches */
+	assert_true(addresses_have_failed(&a));
+	assert_false(addresses_have_failed(&a));
+	addresses_watch(&a, alarm);
+	for (unsigned i = 0; i < 3; i++)
+		addresses_all_failed(&a);
+	assert_int_equal(read(alarm, &count, sizeof count), sizeof count);
+	assert_int_equal(count, 1);
+	assert_true(addresses_have_failed(&a));
+	addresses_all_failed(&a);
+	assert_int_equal(read(alarm, &count, sizeof count), sizeof count);
+	assert_true(addresses_have_failed(&a));
+	addresses_watch(&a, -1);
+	addresses_all_failed(&a);
+	assert_int_equal(read(alarm, &count, sizeof count), -1);
+	close(alarm);
+}
+
 static void there_is_a_cap(void **state)
 {
 	struct address from[12];
@@ -135,6 +183,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(only_other_addresses_are_a_change, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(the_one_that_works_is_first, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(the_one_that_fails_is_last, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(that_all_have_failed_is_told_once, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(there_is_a_cap, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(readers_see_whole_lists, set_up, tear_down),

@@ -81,6 +81,20 @@ static void the_end_of_a_certificate_is_told_once_a_day(void **state)
 	notes_destroy(&n);
 }
 
+static void a_bad_address_is_told_of_once_a_minute(void **state)
+{
+	struct notes n;
+
+	(void)state;
+	notes_init(&n);
+	assert_true(notes_address_is_news(&n, 20 * DAY));
+	assert_false(notes_address_is_news(&n, 20 * DAY + 59));
+	assert_true(notes_address_is_news(&n, 20 * DAY + 60));
+	assert_true(notes_address_is_news(&n, 10 * DAY)); /* the clock was set back */
+	assert_false(notes_address_is_news(&n, 10 * DAY));
+	notes_destroy(&n);
+}
+
 static void what_was_seen_is_read(void **state)
 {
 	struct address a;
@@ -108,6 +122,7 @@ int main(void)
 	    cmocka_unit_test(the_state_is_as_old_as_its_change),
 	    cmocka_unit_test(another_pin_is_news_each_time_it_changes),
 	    cmocka_unit_test(the_end_of_a_certificate_is_told_once_a_day),
+	    cmocka_unit_test(a_bad_address_is_told_of_once_a_minute),
 	    cmocka_unit_test(what_was_seen_is_read),
 	};
 
