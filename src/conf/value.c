@@ -93,13 +93,16 @@ static bool workers_text(const struct config *c, const struct option *o, unsigne
 }
 
 /* Units of sizes, each 1,024 times the one before. */
-static const char size_units[] = "KMG";
+static const char *const size_units[] = {"", "K", "M", "G"};
+#define SIZE_UNITS (sizeof size_units / sizeof size_units[0])
 
+/* The binary logarithm of a unit; 0: there is no such unit. */
 static unsigned size_shift(struct span unit)
 {
-	const char *at = unit.len == 1 ? strchr(size_units, unit.at[0] & ~0x20) : NULL;
-
-	return at && *at ? 10 * (unsigned)(at - size_units + 1) : 0;
+	for (unsigned i = 1; i < SIZE_UNITS; i++)
+		if (span_is_nocase(unit, size_units[i]))
+			return 10 * i;
+	return 0;
 }
 
 static int read_size(struct config *c, const struct option *o, const char *text,
@@ -131,12 +134,11 @@ static bool size_text(const struct config *c, const struct option *o, unsigned i
 	uint64_t size = *(const uint64_t *)option_field_const(c, o);
 	unsigned unit = 0;
 
-	while (size && unit < sizeof size_units - 1 && size % 1024 == 0) {
+	while (size && unit + 1 < SIZE_UNITS && size % 1024 == 0) {
 		size /= 1024;
 		unit++;
 	}
-	snprintf(out, VALUE_TEXT_MAX, "%" PRIu64 "%.1s", size,
-		 unit ? &size_units[unit - 1] : "");
+	snprintf(out, VALUE_TEXT_MAX, "%" PRIu64 "%s", size, size_units[unit]);
 	return i == 0;
 }
 
