@@ -183,7 +183,7 @@ static void add_server(struct names *n, const struct upstream_conf *conf,
 static int add_bootstrap(struct names *n, unsigned i, char *error)
 {
 	const struct upstream_conf *conf = &n->config->bootstrap[i];
-	char detail[TLS_DETAIL_MAX], text[UPSTREAM_TEXT_MAX];
+	char detail[TLS_ERROR_MAX], text[UPSTREAM_TEXT_MAX];
 
 	config_trust(n->config, conf, &n->trust[i]);
 	n->trust[i].time_grace = n->config->time_grace_count > 0;

@@ -42,7 +42,7 @@ static int add(struct upstreams *u, const struct config *c,
 	       const struct upstream_conf *conf, bool is_default, char *error)
 {
 	unsigned i = u->count;
-	char text[UPSTREAM_TEXT_MAX], detail[TLS_DETAIL_MAX];
+	char text[UPSTREAM_TEXT_MAX], detail[TLS_ERROR_MAX];
 
 	upstream_text(conf, false, text);
 	if (i == UPSTREAMS_MAX)
@@ -146,7 +146,7 @@ static int add_route(struct upstreams *u, const struct config *c,
 static int add_grace(struct upstreams *u, unsigned i, char *error)
 {
 	unsigned n = u->count;
-	char text[UPSTREAM_TEXT_MAX + sizeof GRACE], detail[TLS_DETAIL_MAX];
+	char text[UPSTREAM_TEXT_MAX + sizeof GRACE], detail[TLS_ERROR_MAX];
 
 	if (n == UPSTREAMS_MAX)
 		return fail(error, -EINVAL, u->labels[i], "too many, with time-grace");

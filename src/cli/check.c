@@ -15,7 +15,7 @@ enum { EXIT_GOOD = 0, EXIT_CONFIGURATION = 2 };
 static bool check_upstream(const struct config *c, const struct upstream_conf *u)
 {
 	char name[UPSTREAM_TEXT_MAX];
-	char error[TLS_DETAIL_MAX] = "";
+	char error[TLS_ERROR_MAX] = "";
 	struct tls_peer *peer = NULL;
 	struct tls_trust trust;
 	bool good;

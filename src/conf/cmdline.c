@@ -43,7 +43,7 @@ static int add_word(struct reader *r, const char *word)
 	struct invocation *i = &r->line->invocation;
 
 	if (i->word_count == WORDS_MAX)
-		return place_error(r->error, NULL, "one word too many: '%.100s'", word);
+		return place_error(r->error, NULL, "one word too many: '%.4095s'", word);
 	i->words[i->word_count++] = word;
 	return 0;
 }
@@ -67,10 +67,10 @@ static int read_command(struct reader *r, const char *word)
 	if (strpbrk(word, ".:"))
 		return place_error(
 		    r->error, NULL,
-		    "unexpected argument '%.100s': write --upstream before an "
+		    "unexpected argument '%.4095s': write --upstream before an "
 		    "upstream",
 		    word);
-	return place_error(r->error, NULL, "unknown command '%.100s'%s", word,
+	return place_error(r->error, NULL, "unknown command '%.4095s'%s", word,
 			   suggest_text(span_of(word), commands, COMMANDS, hint));
 }
 

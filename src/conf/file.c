@@ -65,7 +65,7 @@ static int push(struct files *fs, const char *path, const struct place *from,
 
 static int cannot_read(struct files *fs, const struct file *f, int error)
 {
-	place_error(fs->error, f->from.kind ? &f->from : NULL, "cannot read %.200s: %s",
+	place_error(fs->error, f->from.kind ? &f->from : NULL, "cannot read %.4095s: %s",
 		    f->path, strerror(error));
 	return f->from.kind == PLACE_NONE && error == ENOENT ? -ENOENT : -EINVAL;
 }
@@ -87,7 +87,7 @@ static int load(struct files *fs, struct file *f, int fd)
 	}
 	if (f->len > FILE_MAX)
 		return place_error(fs->error, f->from.kind ? &f->from : NULL,
-				   "%.200s is larger than %d KiB", f->path,
+				   "%.4095s is larger than %d KiB", f->path,
 				   FILE_MAX / 1024);
 	if (f->len >= strlen(bom) && memcmp(f->data, bom, strlen(bom)) == 0)
 		f->pos = strlen(bom);
@@ -125,7 +125,7 @@ static int open_file(struct files *fs, struct file *f)
 	f->inode = st.st_ino;
 	if (is_loop(fs, f))
 		result =
-		    place_error(fs->error, &f->from, "%.200s includes itself", f->path);
+		    place_error(fs->error, &f->from, "%.4095s includes itself", f->path);
 	else
 		result = load(fs, f, fd);
 	close(fd);
@@ -160,7 +160,7 @@ static int push_matches(struct files *fs, const struct file *f, const char *patt
 	case GLOB_NOMATCH:
 		break;
 	default:
-		result = place_error(fs->error, from, "cannot look for %.200s", pattern);
+		result = place_error(fs->error, from, "cannot look for %.4095s", pattern);
 		break;
 	}
 	globfree(&found);

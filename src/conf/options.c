@@ -56,7 +56,7 @@ static int check_entries(struct build *b, const struct option *o, unsigned first
 
 		if (j < i)
 			return place_error(b->error, place,
-					   "'%.60s' is there already (in %s)", value,
+					   "'%.4095s' is there already (in %s)", value,
 					   place_text(&entry[j], where));
 		entry[i] = *place;
 	}
@@ -119,7 +119,7 @@ static int on_directive(void *arg, const struct directive *d)
 
 	if (!o) {
 		nearest = option_nearest(word, IN_FILE);
-		return place_error(b->error, &d->place, "unknown word '%.60s'%s%s%s",
+		return place_error(b->error, &d->place, "unknown word '%.255s'%s%s%s",
 				   d->word, nearest ? ": did you mean '" : "",
 				   nearest ? nearest->word : "", nearest ? "'?" : "");
 	}

@@ -6,8 +6,9 @@
 
 #include "conf/config.h"
 
-/* Octets of an error message. */
-#define CONF_ERROR_MAX 512
+/* Octets of an error message: up to three paths, each at its longest (PATH_MAX), and what is
+ * said of them. */
+#define CONF_ERROR_MAX (3 * 4096 + 1024)
 
 enum command {
 	COMMAND_RUN,

@@ -55,7 +55,7 @@ static int read_count(struct config *c, const struct option *o, const char *text
 	if (!read_digits(&value, &rest) || rest.len > 0 || value < o->min ||
 	    value > o->max)
 		return fault_set(f, text,
-				 "'%.60s' is not a number from %" PRIu64 " to %" PRIu64,
+				 "'%.255s' is not a number from %" PRIu64 " to %" PRIu64,
 				 text, o->min, o->max);
 	*(unsigned *)option_field(c, o) = (unsigned)value;
 	return 0;
@@ -77,7 +77,7 @@ static int read_workers(struct config *c, const struct option *o, const char *te
 	}
 	if (read_count(c, o, text, f) != 0)
 		return fault_set(f, text,
-				 "'%.60s' is neither auto nor a number from %" PRIu64
+				 "'%.255s' is neither auto nor a number from %" PRIu64
 				 " to %" PRIu64,
 				 text, o->min, o->max);
 	return 0;
@@ -121,7 +121,7 @@ static int read_size(struct config *c, const struct option *o, const char *text,
 	}
 	if (!good || (value != 0 && (value < o->min || value > o->max)))
 		return fault_set(f, text,
-				 "'%.60s' is neither 0 nor a size from %" PRIu64
+				 "'%.255s' is neither 0 nor a size from %" PRIu64
 				 "K to %" PRIu64 "G, such as 64M",
 				 text, o->min >> 10, o->max >> 30);
 	*(uint64_t *)option_field(c, o) = value;
@@ -177,16 +177,16 @@ static int read_time(struct config *c, const struct option *o, const char *text,
 		return 0;
 	}
 	if (!read_digits(&value, &rest))
-		return fault_set(f, text, "'%.60s' is no time: write 500ms, 5s or 1m",
+		return fault_set(f, text, "'%.255s' is no time: write 500ms, 5s or 1m",
 				 text);
 	if (unit_us(rest) == 0)
-		return fault_set(f, rest.at, "'%.60s' is no unit: write ms, s, m, h or d",
-				 rest.at);
+		return fault_set(f, rest.at,
+				 "'%.255s' is no unit: write ms, s, m, h or d", rest.at);
 	if (__builtin_mul_overflow(value, unit_us(rest), &value) || value < o->min ||
 	    value > o->max) {
 		time_to_text(o->min, min);
 		time_to_text(o->max, max);
-		return fault_set(f, text, "'%.60s' is not from %s to %s%s", text, min,
+		return fault_set(f, text, "'%.255s' is not from %s to %s%s", text, min,
 				 max, rest.len ? "" : " (without a unit it is seconds)");
 	}
 	*(uint64_t *)option_field(c, o) = value;
@@ -235,7 +235,7 @@ static int read_switch(struct config *c, const struct option *o, const char *tex
 	bool on = strcmp(text, "on") == 0;
 
 	if (!on && strcmp(text, "off") != 0)
-		return fault_set(f, text, "'%.60s' is neither on nor off", text);
+		return fault_set(f, text, "'%.255s' is neither on nor off", text);
 	*(bool *)option_field(c, o) = on;
 	return 0;
 }
@@ -262,7 +262,7 @@ static int read_level(struct config *c, const struct option *o, const char *text
 			return 0;
 		}
 	return fault_set(f, text,
-			 "'%.60s' is no level (error, warning, notice, info, debug)%s",
+			 "'%.255s' is no level (error, warning, notice, info, debug)%s",
 			 text, suggest_text(span_of(text), levels, LEVELS, nearest));
 }
 

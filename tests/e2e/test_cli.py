@@ -295,6 +295,36 @@ def test_http_port_in_use(pair):
         assert done.returncode in (1, 2) and str(port) in done.stderr
 
 
+@pytest.fixture
+def deep(tmp_path):
+    """A folder whose path is as long as a configured one may be, but for a short name."""
+    folder = tmp_path
+    while len(str(folder)) < 490:
+        folder = folder / ("d" * min(200, 499 - len(str(folder))))
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--ca-file", "{}/none"], "ca-file {}/none: No such file"),
+    (["--ca-dir", "{}/none"], "ca-dir {}/none: No such file"),
+    (["-u", UP + " ca-file={}/none"], "ca-file {}/none: No such file"),
+    (["-u", UP + " cert={}/none"], "cert {}/none: No such file"),
+    (["--config", "{}/none"], "cannot read {}/none: No such file"),
+    (["--config", "{}/loop"], "{}/loop:1:9: {}/loop includes itself"),
+    (["--config", "{}/bad"], "{}/bad:2:1: workers is given twice (first in {}/bad:1:1)"),
+    (["{}/bad"], "'{}/bad'"),
+])
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_long_paths_are_told_whole(deep, command, words, says):
+    (deep / "loop").write_text("include loop\n")
+    (deep / "bad").write_text("workers 1\nworkers 1\n")
+    words = [w.replace("{}", str(deep)) for w in words]
+    up = [] if "-u" in words else ["-u", UP]
+    fails(command, "--listen", f"127.0.0.1:{dotgate.free_port()}", *up, *words,
+          says=[says.replace("{}", str(deep))])
+
+
 def test_address_of_nobody():
     fails("--listen", "192.0.2.77:9999", "--upstream", UP, says=["192.0.2.77"])
 
