@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conf/cmdline.h"
+#include "conf/conflict.h"
 #include "conf/environment.h"
 #include "conf/file.h"
 #include "conf/place.h"
@@ -169,6 +170,21 @@ static int apply_cmdline(struct build *b, const struct cmdline *line)
 	return 0;
 }
 
+static int check_conflicts(struct build *b)
+{
+	struct conflict found;
+	size_t row;
+
+	if (!conflict_find(b->config, &found))
+		return 0;
+	row = (size_t)(option_find(span_of(found.word)) - option_table);
+	return place_error(b->error,
+			   option_is_list(&option_table[row])
+			       ? &b->entry[row][found.entry]
+			       : &b->last[row],
+			   "%s", found.text);
+}
+
 static int read_all(struct build *b, const struct cmdline *line, char **environ)
 {
 	enum command command = line->invocation.command;
@@ -182,7 +198,9 @@ static int read_all(struct build *b, const struct cmdline *line, char **environ)
 	if (apply_file(b, line, environ) != 0 ||
 	    environment_read(environ, on_variable, b, b->error) != 0)
 		return -EINVAL;
-	return apply_cmdline(b, line);
+	if (apply_cmdline(b, line) != 0)
+		return -EINVAL;
+	return check_conflicts(b);
 }
 
 int options_read(struct config *c, struct invocation *inv, int argc, char **argv,

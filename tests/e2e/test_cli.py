@@ -295,6 +295,13 @@ def test_http_port_in_use(pair):
         assert done.returncode in (1, 2) and str(port) in done.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_listeners_that_overlap(command):
+    port = dotgate.free_port()
+    fails(command, "-l", f"0.0.0.0:{port}", "-l", f"127.0.0.1:{port}", "-u", UP,
+          says=["--listen", f"0.0.0.0:{port}", f"127.0.0.1:{port}", "leave out one"])
+
+
 @pytest.fixture
 def deep(tmp_path):
     """A folder whose path is as long as a configured one may be, but for a short name."""

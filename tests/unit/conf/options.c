@@ -273,6 +273,33 @@ static void test_bad_listen(void **state)
 	check_error(read_args(many, NULL), "--listen: more than 64 listen addresses");
 }
 
+static void test_conflicts(void **state)
+{
+	(void)state;
+	check_error(
+	    READ("-l", "0.0.0.0:53", "-l", "127.0.0.1:53"),
+	    "--listen: listen 127.0.0.1:53 is part of listen 0.0.0.0:53: leave out "
+	    "one of them");
+	check_error(READ("-l", "[2001:db8::1]:53", "-l", "*:53"),
+		    "--listen: listen [2001:db8::1]:53 is part of listen [::]:53: leave "
+		    "out one of them");
+	assert_int_equal(READ("-l", "*:53", "-l", "127.0.0.1:54", "-l", "127.0.0.2:54"),
+			 0);
+	assert_int_equal(READ("-l", "[::]:53", "-l", "127.0.0.1:53"), 0);
+	check_error(READ("-l", "*:53", "--http", "127.0.0.1:53"),
+		    "--http: http 127.0.0.1:53 and listen 0.0.0.0:53 want the same port: "
+		    "give http another one");
+	check_error(READ("--http", "[::1]:9999"),
+		    "--http: http [::1]:9999 and listen [::1]:9999 want the same port: "
+		    "give http another one");
+	check_error(READ("--ttl-min=1h", "--ttl-max=30m"),
+		    "--ttl-min: ttl-min 1h is above ttl-max 30m");
+	assert_int_equal(READ("--ttl-min=1h", "--ttl-max=1h"), 0);
+	check_error(READ("--cache-file=/v/x", "--control=/v/x"),
+		    "--control: cache-file and control are the same file: /v/x");
+	assert_int_equal(READ("--cache-file=/v/x", "--control=off"), 0);
+}
+
 static void test_upstreams(void **state)
 {
 	const char *many[ARGS_MAX] = {"-c", "/dev/null"};
@@ -522,6 +549,7 @@ int main(void)
 	    cmocka_unit_test(test_verbose),
 	    cmocka_unit_test(test_listen),
 	    cmocka_unit_test(test_bad_listen),
+	    cmocka_unit_test(test_conflicts),
 	    cmocka_unit_test(test_upstreams),
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_other_values),
