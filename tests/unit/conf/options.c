@@ -300,6 +300,31 @@ static void test_conflicts(void **state)
 	assert_int_equal(READ("--cache-file=/v/x", "--control=off"), 0);
 }
 
+static void test_stars(void **state)
+{
+	(void)state;
+	check_error(
+	    READ("--route", "*.corp.example 9.9.9.9"),
+	    "--route: '*.corp.example': write corp.example, which is also for all "
+	    "names below it");
+	check_error(READ("--route", "* 9.9.9.9"),
+		    "--route: '*' is no domain: write . for all names");
+	check_error(
+	    READ("--route", "a.*.example 9.9.9.9"),
+	    "--route: 'a.*.example': a star stands for nothing: write the domain, "
+	    "which is also for all names below it");
+	check_error(
+	    READ("--route", "*. 9.9.9.9"),
+	    "--route: '*.': a star stands for nothing: write the domain, which is "
+	    "also for all names below it");
+	check_error(READ("--route", "a\\042. 9.9.9.9"),
+		    "--route: 'a\\042.': a star stands for nothing: write the domain, "
+		    "which is also for all names below it");
+	check_error(READ("--time-grace", "*.ntp.org"),
+		    "--time-grace: '*.ntp.org': write ntp.org, which is also for all "
+		    "names below it");
+}
+
 static void test_upstreams(void **state)
 {
 	const char *many[ARGS_MAX] = {"-c", "/dev/null"};
@@ -550,6 +575,7 @@ int main(void)
 	    cmocka_unit_test(test_listen),
 	    cmocka_unit_test(test_bad_listen),
 	    cmocka_unit_test(test_conflicts),
+	    cmocka_unit_test(test_stars),
 	    cmocka_unit_test(test_upstreams),
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_other_values),
