@@ -213,8 +213,10 @@ int options_read(struct config *c, struct invocation *inv, int argc, char **argv
 	if (cmdline_read(&line, argc, argv, error) != 0)
 		return -EINVAL;
 	b = calloc(1, sizeof *b);
-	if (!b)
+	if (!b) {
+		cmdline_free(&line);
 		return place_error(error, NULL, "out of memory");
+	}
 	b->error = error;
 	b->config = c;
 	result = read_all(b, &line, environ);
@@ -224,6 +226,7 @@ int options_read(struct config *c, struct invocation *inv, int argc, char **argv
 		*inv = line.invocation;
 	}
 	file_free(b->files);
+	cmdline_free(&line);
 	free(b);
 	return result;
 }

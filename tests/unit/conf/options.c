@@ -190,6 +190,47 @@ static void test_option_forms(void **state)
 	check_error(READ("-c", "/dev/null"), "--config is given twice");
 }
 
+/* What a file has in several words may be several arguments. */
+static void test_values_of_several_arguments(void **state)
+{
+	(void)state;
+	assert_int_equal(READ("--route", "corp.example", "9.9.9.9#a", "tls-min=1.3",
+			      "--route=b.example", "9.9.9.8", "check"),
+			 0);
+	assert_int_equal(invocation.command, COMMAND_CHECK);
+	check_printed(
+	    "route                    corp.example. tls://9.9.9.9#a tls-min=1.3\n"
+	    "route                    b.example. tls://9.9.9.8\n");
+	assert_int_equal(READ("-u", "9.9.9.9#a", "tls-min=1.3", "0rtt=on", "run"), 0);
+	check_printed("upstream                 tls://9.9.9.9#a 0rtt=on tls-min=1.3\n");
+	assert_int_equal(READ("-u9.9.9.9#a auth=none", "tls-min=1.3"), 0);
+	check_printed("upstream                 tls://9.9.9.9#a auth=none tls-min=1.3\n");
+	assert_int_equal(READ("--bootstrap", "9.9.9.9#a", "tls-min=1.3"), 0);
+	check_printed("bootstrap                tls://9.9.9.9#a tls-min=1.3\n");
+	assert_int_equal(READ("--policy", "race", "3"), 0);
+	check_printed("policy                   race 3\n");
+	assert_int_equal(READ("--policy=race", "check"), 0);
+	check_printed("policy                   race 2\n");
+	check_error(READ("--policy", "race", "1"),
+		    "--policy: race is followed by a number from 2 to 32");
+	check_error(READ("--policy", "ordered", "3"), "unknown command '3'");
+	check_error(READ("-u", "9.9.9.9#a", "tls-mim=1.3"),
+		    "--upstream: unknown parameter 'tls-mim': did you mean 'tls-min'?");
+	check_error(
+	    READ("--route", "corp.example", "check"),
+	    "--route: an upstream is missing behind the domain: route corp.example "
+	    "tls://ADDRESS#NAME");
+	check_error(
+	    READ("--route", "corp.example"),
+	    "--route: an upstream is missing behind the domain: route corp.example "
+	    "tls://ADDRESS#NAME");
+	check_error(READ("--route", "corp.example", "9.9.9.9", "tls-min=1.3", "9.9.9.8"),
+		    "unexpected argument '9.9.9.8': write --upstream before an upstream");
+	check_error(READ("-u", "9.9.9.9 #a"),
+		    "--upstream: '#a': write the name without a blank in front: "
+		    "tls://ADDRESS#NAME");
+}
+
 static void test_verbose(void **state)
 {
 	(void)state;
@@ -571,6 +612,7 @@ int main(void)
 	    cmocka_unit_test(test_commands),
 	    cmocka_unit_test(test_help_reads_nothing_else),
 	    cmocka_unit_test(test_option_forms),
+	    cmocka_unit_test(test_values_of_several_arguments),
 	    cmocka_unit_test(test_verbose),
 	    cmocka_unit_test(test_listen),
 	    cmocka_unit_test(test_bad_listen),
