@@ -209,6 +209,11 @@ static void announce(const struct daemon *d)
 		 d->worker_count, d->worker_count == 1 ? "" : "s");
 }
 
+static void warn(const char *text)
+{
+	log_line(LOG_WARNING, "%s", text);
+}
+
 static void drain(struct daemon *d)
 {
 	for (unsigned i = 0; i < d->worker_count; i++)
@@ -304,6 +309,7 @@ static int serve(struct daemon *d)
 	int r;
 
 	block_signals(&set);
+	warnings_each(&d->config.warnings, warn);
 	r = set_up(d);
 	if (r == 0 && log_start() < 0)
 		log_line(LOG_WARNING,

@@ -42,8 +42,18 @@ static bool check_upstream(const struct config *c, const struct upstream_conf *u
 	return good;
 }
 
-/* What is wrong with all of them together. */
-static bool check_together(const struct config *c)
+/* How many different ones there are. A copy (time-grace) has the addresses of its original. */
+static unsigned count_upstreams(const struct upstreams *u)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < u->count; i++)
+		n += u->pool[i].addresses == &u->addresses[i];
+	return n;
+}
+
+/* What is wrong with all of them together. COUNT: how many there are. */
+static bool check_together(const struct config *c, unsigned *count)
 {
 	struct upstreams *u = malloc(sizeof *u);
 	char error[UPSTREAMS_ERROR_MAX] = "out of memory";
@@ -53,10 +63,17 @@ static bool check_together(const struct config *c)
 	good = u && upstreams_make(u, c, error) == 0 && names_check(u, c, error) == 0;
 	if (!good)
 		fprintf(stderr, "dotgate: %s\n", error);
+	else
+		*count = count_upstreams(u);
 	if (u)
 		upstreams_free(u);
 	free(u);
 	return good;
+}
+
+static void warn(const char *text)
+{
+	fprintf(stderr, "dotgate: warning: %s\n", text);
 }
 
 static const char *plural(unsigned n, const char *ending)
@@ -67,18 +84,20 @@ static const char *plural(unsigned n, const char *ending)
 int cli_check(const struct config *c, bool print)
 {
 	bool good = true;
+	unsigned count = 0;
 
-	for (unsigned i = 0; i < c->upstream_count; i++)
+	warnings_each(&c->warnings, warn);
+	for (unsigned i = 0; i < config_upstreams(c); i++)
 		good = check_upstream(c, &c->upstream[i]) && good;
 	for (unsigned i = 0; i < c->route_count; i++)
 		good = check_upstream(c, &c->route[i].upstream) && good;
-	if (!good || !check_together(c))
+	if (!good || !check_together(c, &count))
 		return EXIT_CONFIGURATION;
 	if (print)
 		options_print_config(stdout, c);
 	else
 		printf("dotgate: OK: %u listen address%s, %u upstream%s\n",
-		       c->listen_count, plural(c->listen_count, "es"), c->upstream_count,
-		       plural(c->upstream_count, "s"));
+		       c->listen_count, plural(c->listen_count, "es"), count,
+		       plural(count, "s"));
 	return EXIT_GOOD;
 }
