@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cache/cache.h"
 #include "conf/options.h"
+#include "listen.h"
 #include "names.h"
 #include "net/tls.h"
+#include "preflight.h"
 #include "upstreams.h"
 
 enum { EXIT_GOOD = 0, EXIT_CONFIGURATION = 2 };
@@ -76,6 +79,35 @@ static void warn(const char *text)
 	fprintf(stderr, "dotgate: warning: %s\n", text);
 }
 
+static void complain(const char *text)
+{
+	fprintf(stderr, "dotgate: %s\n", text);
+}
+
+static bool check_memory(const struct config *c)
+{
+	struct cache *cache = NULL;
+
+	if (c->cache_size && cache_new(&cache, c->cache_size) < 0) {
+		complain("no memory for the cache: lower cache-size");
+		return false;
+	}
+	cache_free(cache);
+	return true;
+}
+
+/* Does this machine have what the daemon would need? */
+static bool check_machine(const struct config *c)
+{
+	const struct listen_sayings say = {complain, warn};
+	bool libraries = preflight_libraries(c, complain);
+	bool files = preflight_files(c, complain);
+	bool control = preflight_control(c, complain);
+	bool ports = listen_check(c, &say);
+
+	return check_memory(c) && libraries && files && control && ports;
+}
+
 static const char *plural(unsigned n, const char *ending)
 {
 	return n == 1 ? "" : ending;
@@ -91,7 +123,8 @@ int cli_check(const struct config *c, bool print)
 		good = check_upstream(c, &c->upstream[i]) && good;
 	for (unsigned i = 0; i < c->route_count; i++)
 		good = check_upstream(c, &c->route[i].upstream) && good;
-	if (!good || !check_together(c, &count))
+	good = good && check_together(c, &count);
+	if (!check_machine(c) || !good)
 		return EXIT_CONFIGURATION;
 	if (print)
 		options_print_config(stdout, c);
