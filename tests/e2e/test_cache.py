@@ -1,5 +1,6 @@
 """The cache as its users see it: hits, ages, a restart, the commands, the counters."""
 import os
+import socket
 import stat
 import time
 
@@ -97,6 +98,20 @@ def test_wrong_words(start_upstream, start_dotgate, control, words, says):
     gate.ask("a.test")
     done = cache(control, *words)
     assert done.returncode == 2 and says in done.stderr and not done.stdout
+    assert "entries      1" in cache(control, "stats").stdout
+
+
+@pytest.mark.parametrize("line", [b"cache flush \n", b"cache flush  a.test\n",
+                                  b"cache  flush\n", b" cache flush\n", b"\n"])
+def test_an_empty_word_is_not_passed_over(start_upstream, start_dotgate, control, line):
+    """Whatever sends it: a name that got lost must not become all names."""
+    gate = start_dotgate(start_upstream(), options=["--control", control])
+    gate.ask("a.test")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(client.PATIENCE)
+        s.connect(str(control))
+        s.send(line)
+        assert s.recv(100).startswith(b"error\n")
     assert "entries      1" in cache(control, "stats").stdout
 
 
