@@ -198,10 +198,11 @@ def test_kubernetes_variables_are_no_error():
 
 def test_round_trip(conf):
     """What check -T prints gives the same again."""
-    args = ["--listen", "127.0.0.1:5353", "--listen", "[::1]:5353", "--upstream",
+    port, http = dotgate.free_port(), dotgate.free_port()
+    args = ["--listen", f"127.0.0.1:{port}", "--listen", f"[::1]:{port}", "--upstream",
             f"tls://192.0.2.1:8853#a.test pin={PIN} tls-min=1.3", "--upstream",
             "tls://192.0.2.2 auth=none", "--query-timeout", "1500ms", "--workers", "2",
-            "--http", "127.0.0.1:9153", "--tls-min", "1.3", "--drain-timeout", "1m",
+            "--http", f"127.0.0.1:{http}", "--tls-min", "1.3", "--drain-timeout", "1m",
             "--log-level", "debug"]
     first = command("check", "-T", *args).stdout
     again = command("check", "-T", "--config", conf(first)).stdout
