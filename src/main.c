@@ -24,6 +24,7 @@
 #include "os/control_path.h"
 #include "os/cpu.h"
 #include "os/descriptors.h"
+#include "preflight.h"
 #include "reload.h"
 #include "upstreams.h"
 #include "version.h"
@@ -58,6 +59,16 @@ static int complain(int exit_code, const char *text)
 {
 	fprintf(stderr, "%s: %s\n", DOTGATE_NAME, text);
 	return exit_code;
+}
+
+static void say_error(const char *text)
+{
+	(void)complain(EXIT_USAGE, text);
+}
+
+static void say_warning(const char *text)
+{
+	log_line(LOG_WARNING, "%s", text);
 }
 
 /* ---- cache ---- */
@@ -151,11 +162,8 @@ static int start_http(struct daemon *d)
 	if (r == 0)
 		return 0;
 	fprintf(stderr, "%s: http %s: %s\n", DOTGATE_NAME,
-		address_text(&d->config.http, address),
-		r == -ELIBACC
-		    ? "libmicrohttpd is not installed: install it, or leave http out"
-		    : strerror(-r));
-	return r == -EADDRINUSE || r == -ELIBACC ? EXIT_USAGE : EXIT_RUNTIME;
+		address_text(&d->config.http, address), strerror(-r));
+	return r == -ENOMEM || r == -EMFILE || r == -EAGAIN ? EXIT_RUNTIME : EXIT_USAGE;
 }
 
 /* Without a place of its own choice the daemon does without; one that was asked for must be
@@ -272,6 +280,10 @@ static int set_up(struct daemon *d)
 	d->worker_count = d->config.workers ? d->config.workers : cpu_count("");
 	if (d->worker_count > WORKERS_MAX)
 		d->worker_count = WORKERS_MAX;
+	if (!preflight_libraries(&d->config, say_error))
+		return EXIT_USAGE;
+	/* the daemon can do without: to serve is more than to keep */
+	(void)preflight_files(&d->config, say_warning);
 	descriptors_fit(&d->config, d->worker_count);
 	r = upstreams_make(&d->upstreams, &d->config, error);
 	if (r < 0)
@@ -280,8 +292,7 @@ static int set_up(struct daemon *d)
 	if (r < 0)
 		return complain(r == -EINVAL ? EXIT_USAGE : EXIT_RUNTIME, error);
 	if (d->config.policy == POLICY_SHARD && domains_new(&d->domains) < 0)
-		return complain(EXIT_USAGE,
-				"policy shard needs libpsl (libpsl5): install it");
+		return complain(EXIT_RUNTIME, "no memory for policy shard");
 	make_hash_key(d);
 	if (r == 0)
 		r = make_cache(d);
@@ -304,6 +315,7 @@ static int serve(struct daemon *d)
 	int r;
 
 	block_signals(&set);
+	warnings_each(&d->config.warnings, say_warning);
 	r = set_up(d);
 	if (r == 0 && log_start() < 0)
 		log_line(LOG_WARNING,

@@ -18,7 +18,7 @@ static int add_bootstrap(struct name_servers *s, const struct config *c, unsigne
 			 char *error)
 {
 	const struct upstream_conf *conf = &c->bootstrap[i];
-	char detail[TLS_DETAIL_MAX], text[UPSTREAM_TEXT_MAX];
+	char detail[TLS_ERROR_MAX], text[UPSTREAM_TEXT_MAX];
 
 	config_trust(c, conf, &s->trust[i]);
 	s->trust[i].time_grace = c->time_grace_count > 0;

@@ -59,7 +59,7 @@ static bool has_files(const struct upstreams *u, unsigned i)
 
 static void read_again(struct upstreams *u, unsigned i)
 {
-	char error[TLS_DETAIL_MAX];
+	char error[TLS_ERROR_MAX];
 
 	if (tls_peer_reload(u->pool[i].peer, error) < 0)
 		log_line(LOG_WARNING,

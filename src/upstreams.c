@@ -42,7 +42,7 @@ static int add(struct upstreams *u, const struct config *c,
 	       const struct upstream_conf *conf, bool is_default, char *error)
 {
 	unsigned i = u->count;
-	char text[UPSTREAM_TEXT_MAX], detail[TLS_DETAIL_MAX];
+	char text[UPSTREAM_TEXT_MAX], detail[TLS_ERROR_MAX];
 
 	upstream_text(conf, false, text);
 	if (i == UPSTREAMS_MAX)
@@ -96,14 +96,6 @@ static bool is_root(const struct route_conf *conf)
 	return conf->domain_len == 1;
 }
 
-static bool has_root(const struct config *c)
-{
-	for (unsigned i = 0; i < c->route_count; i++)
-		if (is_root(&c->route[i]))
-			return true;
-	return false;
-}
-
 /* The group of the route to this domain, made if need be. */
 static struct pool_group *group_of(struct upstreams *u, const struct route_conf *conf)
 {
@@ -146,7 +138,7 @@ static int add_route(struct upstreams *u, const struct config *c,
 static int add_grace(struct upstreams *u, unsigned i, char *error)
 {
 	unsigned n = u->count;
-	char text[UPSTREAM_TEXT_MAX + sizeof GRACE], detail[TLS_DETAIL_MAX];
+	char text[UPSTREAM_TEXT_MAX + sizeof GRACE], detail[TLS_ERROR_MAX];
 
 	if (n == UPSTREAMS_MAX)
 		return fail(error, -EINVAL, u->labels[i], "too many, with time-grace");
@@ -199,8 +191,7 @@ static int add_grace_group(struct upstreams *u, const struct config *c, char *er
 /* What is written as upstream, and as discover; that alone, if upstream says nothing. */
 static int add_default(struct upstreams *u, const struct config *c, char *error)
 {
-	unsigned named =
-	    c->discover_count && c->upstream_is_default ? 0 : c->upstream_count;
+	unsigned named = config_upstreams(c);
 	struct pool_group *g = &u->groups[0];
 
 	for (unsigned i = 0; i < named + c->discover_count; i++) {
@@ -221,7 +212,7 @@ int upstreams_make(struct upstreams *u, const struct config *c,
 
 	memset(u, 0, sizeof *u);
 	u->group_count = 1;
-	if (!has_root(c))
+	if (!config_has_root(c))
 		r = add_default(u, c, error);
 	for (unsigned i = 0; i < c->route_count && r >= 0; i++)
 		r = add_route(u, c, &c->route[i], error);

@@ -21,7 +21,7 @@ struct upstreams {
 	struct routes routes;
 };
 
-#define UPSTREAMS_ERROR_MAX (UPSTREAM_TEXT_MAX + TLS_DETAIL_MAX + 32)
+#define UPSTREAMS_ERROR_MAX (UPSTREAM_TEXT_MAX + TLS_ERROR_MAX + 32)
 
 /* Makes them of C, which must outlive them, and logs what is not safe. Returns 0, or with a text in
  * ERROR -EINVAL or -ENOMEM. */

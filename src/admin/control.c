@@ -91,7 +91,7 @@ static char *run(const struct control *c, char *line, bool *ok, size_t *len)
 
 	if (!out)
 		return NULL;
-	while (count < CONTROL_WORDS_MAX && (words[count] = strtok_r(rest, " ", &rest)))
+	while (count < CONTROL_WORDS_MAX && (words[count] = strsep(&rest, " ")))
 		count++;
 	*ok = c->options.fn(c->options.arg, count, words, out);
 	if (fclose(out) == 0)

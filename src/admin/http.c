@@ -223,6 +223,13 @@ static int start_daemon(struct http *h, int fd)
 	return h->daemon ? 0 : -EAGAIN;
 }
 
+bool http_is_available(void)
+{
+	struct microhttpd ignored;
+
+	return microhttpd_open(&ignored) == 0;
+}
+
 int http_start(struct http **out, const struct http_options *o)
 {
 	struct http *h = calloc(1, sizeof *h);

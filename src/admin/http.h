@@ -2,6 +2,8 @@
 #ifndef DOTGATE_ADMIN_HTTP_H
 #define DOTGATE_ADMIN_HTTP_H
 
+#include <stdbool.h>
+
 #include "base/address.h"
 #include "base/metric.h"
 
@@ -26,6 +28,9 @@ struct http_options {
 	void (*cache_numbers)(void *arg, struct cache_numbers *out);
 	void *cache_arg;
 };
+
+/* True if libmicrohttpd is installed. */
+bool http_is_available(void);
 
 /* Serves until http_stop(). Returns 0 or -errno (-ELIBACC: libmicrohttpd is not
  * installed). */

@@ -8,8 +8,9 @@
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 
-/* Bytes of one line, the end cut off beyond. A certificate's subject and a remedy fit. */
-#define LOG_LINE_MAX 512
+/* Bytes of one line, the end cut off beyond. An upstream, a path of 511 octets and what is
+ * wrong with it fit. */
+#define LOG_LINE_MAX 1024
 
 /* Starts the thread. Lines logged before this, or after log_stop(), are written by the
  * caller itself. Returns 0 or -errno. */

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cache/cache.h"
 #include "conf/options.h"
+#include "listen.h"
 #include "names.h"
 #include "net/tls.h"
+#include "preflight.h"
 #include "upstreams.h"
 
 enum { EXIT_GOOD = 0, EXIT_CONFIGURATION = 2 };
@@ -15,7 +18,7 @@ enum { EXIT_GOOD = 0, EXIT_CONFIGURATION = 2 };
 static bool check_upstream(const struct config *c, const struct upstream_conf *u)
 {
 	char name[UPSTREAM_TEXT_MAX];
-	char error[TLS_DETAIL_MAX] = "";
+	char error[TLS_ERROR_MAX] = "";
 	struct tls_peer *peer = NULL;
 	struct tls_trust trust;
 	bool good;
@@ -42,8 +45,18 @@ static bool check_upstream(const struct config *c, const struct upstream_conf *u
 	return good;
 }
 
-/* What is wrong with all of them together. */
-static bool check_together(const struct config *c)
+/* How many different ones there are. A copy (time-grace) has the addresses of its original. */
+static unsigned count_upstreams(const struct upstreams *u)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < u->count; i++)
+		n += u->pool[i].addresses == &u->addresses[i];
+	return n;
+}
+
+/* What is wrong with all of them together. COUNT: how many there are. */
+static bool check_together(const struct config *c, unsigned *count)
 {
 	struct upstreams *u = malloc(sizeof *u);
 	char error[UPSTREAMS_ERROR_MAX] = "out of memory";
@@ -53,10 +66,46 @@ static bool check_together(const struct config *c)
 	good = u && upstreams_make(u, c, error) == 0 && names_check(u, c, error) == 0;
 	if (!good)
 		fprintf(stderr, "dotgate: %s\n", error);
+	else
+		*count = count_upstreams(u);
 	if (u)
 		upstreams_free(u);
 	free(u);
 	return good;
+}
+
+static void warn(const char *text)
+{
+	fprintf(stderr, "dotgate: warning: %s\n", text);
+}
+
+static void complain(const char *text)
+{
+	fprintf(stderr, "dotgate: %s\n", text);
+}
+
+static bool check_memory(const struct config *c)
+{
+	struct cache *cache = NULL;
+
+	if (c->cache_size && cache_new(&cache, c->cache_size) < 0) {
+		complain("no memory for the cache: lower cache-size");
+		return false;
+	}
+	cache_free(cache);
+	return true;
+}
+
+/* Does this machine have what the daemon would need? */
+static bool check_machine(const struct config *c)
+{
+	const struct listen_sayings say = {complain, warn};
+	bool libraries = preflight_libraries(c, complain);
+	bool files = preflight_files(c, complain);
+	bool control = preflight_control(c, complain);
+	bool ports = listen_check(c, &say);
+
+	return check_memory(c) && libraries && files && control && ports;
 }
 
 static const char *plural(unsigned n, const char *ending)
@@ -67,18 +116,21 @@ static const char *plural(unsigned n, const char *ending)
 int cli_check(const struct config *c, bool print)
 {
 	bool good = true;
+	unsigned count = 0;
 
-	for (unsigned i = 0; i < c->upstream_count; i++)
+	warnings_each(&c->warnings, warn);
+	for (unsigned i = 0; i < config_upstreams(c); i++)
 		good = check_upstream(c, &c->upstream[i]) && good;
 	for (unsigned i = 0; i < c->route_count; i++)
 		good = check_upstream(c, &c->route[i].upstream) && good;
-	if (!good || !check_together(c))
+	good = good && check_together(c, &count);
+	if (!check_machine(c) || !good)
 		return EXIT_CONFIGURATION;
 	if (print)
 		options_print_config(stdout, c);
 	else
 		printf("dotgate: OK: %u listen address%s, %u upstream%s\n",
-		       c->listen_count, plural(c->listen_count, "es"), c->upstream_count,
-		       plural(c->upstream_count, "s"));
+		       c->listen_count, plural(c->listen_count, "es"), count,
+		       plural(count, "s"));
 	return EXIT_GOOD;
 }

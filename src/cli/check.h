@@ -5,8 +5,9 @@
 #include "conf/config.h"
 
 /*
- * Tries what the daemon would do with C short of opening a socket: reads the CA files of
- * each upstream. Says on stderr what is wrong, or what is allowed but not safe. On stdout
+ * Tries what the daemon would do with C short of serving: reads the CA files of each
+ * upstream, looks for libraries, folders and memory, and whether its ports are free or a
+ * running dotgate's. Says on stderr what is wrong, or what is allowed but not safe. On stdout
  * a line that all is well or, with PRINT, the effective configuration. Returns the exit
  * code: 0 or 2.
  */

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf/place.h"
+#include "conf/policy.h"
+#include "conf/route.h"
 #include "conf/suggest.h"
 
 /* In the order of enum command. */
@@ -43,7 +46,7 @@ static int add_word(struct reader *r, const char *word)
 	struct invocation *i = &r->line->invocation;
 
 	if (i->word_count == WORDS_MAX)
-		return place_error(r->error, NULL, "one word too many: '%.100s'", word);
+		return place_error(r->error, NULL, "one word too many: '%.4095s'", word);
 	i->words[i->word_count++] = word;
 	return 0;
 }
@@ -55,22 +58,33 @@ static bool takes_words(const struct reader *r)
 	return r->line->command_given && (c == COMMAND_CACHE || c == COMMAND_STATUS);
 }
 
+/* The number of the command WORD; COMMANDS: it is none. */
+static size_t find_command(const char *word)
+{
+	size_t i = 0;
+
+	while (i < COMMANDS && strcmp(word, commands[i]) != 0)
+		i++;
+	return i;
+}
+
 static int read_command(struct reader *r, const char *word)
 {
 	char hint[SUGGEST_TEXT_MAX];
+	size_t i;
 
 	if (takes_words(r))
 		return add_word(r, word);
-	for (unsigned i = 0; i < COMMANDS; i++)
-		if (strcmp(word, commands[i]) == 0)
-			return set_command(r, (enum command)i);
+	i = find_command(word);
+	if (i < COMMANDS)
+		return set_command(r, (enum command)i);
 	if (strpbrk(word, ".:"))
 		return place_error(
 		    r->error, NULL,
-		    "unexpected argument '%.100s': write --upstream before an "
+		    "unexpected argument '%.4095s': write --upstream before an "
 		    "upstream",
 		    word);
-	return place_error(r->error, NULL, "unknown command '%.100s'%s", word,
+	return place_error(r->error, NULL, "unknown command '%.4095s'%s", word,
 			   suggest_text(span_of(word), commands, COMMANDS, hint));
 }
 
@@ -96,6 +110,49 @@ static int take_switch(struct reader *r, const struct option *o)
 	}
 }
 
+static bool has_blank(const char *text)
+{
+	return strpbrk(text, " \t") != NULL;
+}
+
+/* KEY=VALUE, as it stands behind an upstream. */
+static bool is_parameter(const char *word)
+{
+	size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return n > 0 && word[n] == '=';
+}
+
+/* True if NEXT belongs to the value of O that has begun with BEGUN. */
+static bool goes_on(const struct option *o, const char *begun, const char *next)
+{
+	bool upstream = o->kind == &value_upstream || o->kind == &value_bootstrap;
+	bool route = o->kind == &value_route;
+
+	if (!begun[0] || next[0] == '-')
+		return false;
+	if (route && !has_blank(begun))
+		return find_command(next) == COMMANDS;
+	if (route || upstream)
+		return is_parameter(next);
+	return o->kind == &value_policy && strcmp(begun, "race") == 0 && next[0] >= '0' &&
+	       next[0] <= '9';
+}
+
+/* Takes the arguments that belong to the value of G as well. */
+static int join_words(struct reader *r, struct given *g)
+{
+	while (r->next < r->argc && goes_on(g->option, g->value, r->argv[r->next])) {
+		char *longer;
+
+		if (asprintf(&longer, "%s %s", g->value, r->argv[r->next++]) < 0)
+			return place_error(r->error, NULL, "out of memory");
+		free(g->joined);
+		g->value = g->joined = longer;
+	}
+	return 0;
+}
+
 static int take_value(struct reader *r, const struct option *o, const char *value)
 {
 	struct cmdline *l = r->line;
@@ -111,8 +168,8 @@ static int take_value(struct reader *r, const struct option *o, const char *valu
 	}
 	if (l->count == GIVEN_MAX)
 		return place_error(r->error, NULL, "more than %d options", GIVEN_MAX);
-	l->given[l->count++] = (struct given){o, value};
-	return 0;
+	l->given[l->count] = (struct given){.option = o, .value = value};
+	return join_words(r, &l->given[l->count++]);
 }
 
 /* The next argument, as the value of an option that has none in its own. */
@@ -188,17 +245,35 @@ static int read_argument(struct reader *r, const char *text)
 	return text[1] == '-' ? read_long(r, text + 2) : read_letters(r, text + 1);
 }
 
+void cmdline_free(struct cmdline *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		free(l->given[i].joined);
+}
+
+static int read_arguments(struct reader *r)
+{
+	const struct invocation *i = &r->line->invocation;
+
+	while (r->next < r->argc && !r->done)
+		if (read_argument(r, r->argv[r->next++]) != 0)
+			return -EINVAL;
+	if (i->print && i->command != COMMAND_CHECK && !r->done)
+		return place_error(r->error, NULL,
+				   "-T goes with check: dotgate check -T");
+	return 0;
+}
+
 int cmdline_read(struct cmdline *out, int argc, char **argv, char error[CONF_ERROR_MAX])
 {
 	struct cmdline line = {0};
 	struct reader r = {
 	    .line = &line, .argv = argv, .argc = argc, .next = 1, .error = error};
 
-	while (r.next < argc && !r.done)
-		if (read_argument(&r, argv[r.next++]) != 0)
-			return -EINVAL;
-	if (line.invocation.print && line.invocation.command != COMMAND_CHECK && !r.done)
-		return place_error(error, NULL, "-T goes with check: dotgate check -T");
+	if (read_arguments(&r) != 0) {
+		cmdline_free(&line);
+		return -EINVAL;
+	}
 	*out = line;
 	return 0;
 }

@@ -14,6 +14,7 @@
 struct given {
 	const struct option *option;
 	const char *value;
+	char *joined; /* VALUE, if it was several words; NULL: it is one of ARGV's */
 };
 
 struct cmdline {
@@ -27,10 +28,14 @@ struct cmdline {
 
 /*
  * Takes --word VALUE, --word=VALUE, -l VALUE, -lVALUE, letters in one (-vT), one command,
- * and
- * -- before it. At help and version it stops. Values are those of ARGV. Returns 0 or
- * -EINVAL with ERROR set.
+ * and -- before it. The values that a file has in several words may be several arguments,
+ * too: --route DOMAIN UPSTREAM, --policy race N, and KEY=VALUE behind an upstream. At help
+ * and version it stops. Values may be those of ARGV, which must outlive OUT. Returns 0, and
+ * OUT is to be freed, or -EINVAL with ERROR set.
  */
 int cmdline_read(struct cmdline *out, int argc, char **argv, char error[CONF_ERROR_MAX]);
+
+/* Frees what L owns. */
+void cmdline_free(struct cmdline *l);
 
 #endif

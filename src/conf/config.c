@@ -92,6 +92,22 @@ const char *upstream_text(const struct upstream_conf *u, bool with_parameters,
 	return out;
 }
 
+bool config_has_root(const struct config *c)
+{
+	for (unsigned i = 0; i < c->route_count; i++)
+		if (c->route[i].domain_len == 1)
+			return true;
+	return false;
+}
+
+unsigned config_upstreams(const struct config *c)
+{
+	bool replaced =
+	    config_has_root(c) || (c->upstream_is_default && c->discover_count);
+
+	return replaced ? 0 : c->upstream_count;
+}
+
 void config_trust(const struct config *c, const struct upstream_conf *u,
 		  struct tls_trust *out)
 {

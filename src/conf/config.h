@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/policy.h"
+#include "conf/warnings.h"
 #include "dns/name.h"
 #include "net/tls.h"
 
@@ -110,7 +111,15 @@ struct config {
 	    stale_after_us; /* a query has waited so long before it is served stale */
 	char control[CONF_PATH_MAX]; /* "": the usual place, if it can be used; "off" */
 	char cache_file[CONF_PATH_MAX]; /* "": the cache is not saved */
+	struct warnings warnings;
 };
+
+/* True if a route for all names, route ., takes the place of `upstream` and `discover`. */
+bool config_has_root(const struct config *c);
+
+/* How many entries of `upstream` are asked: none beside route ., and none of the default
+ * ones beside `discover`; else all. */
+unsigned config_upstreams(const struct config *c);
 
 /* Canonical spelling of an upstream: "tls://1.1.1.1#cloudflare-dns.com", the port only if
  * it is not 853. WITH_PARAMETERS adds " pin=sha256/... auth=... ca-file=..." where set.

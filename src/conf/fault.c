@@ -8,7 +8,7 @@
 #include <strings.h>
 
 /* Characters of a user's text that an error message quotes. */
-#define SHOWN_MAX 64
+#define SHOWN_MAX 255
 
 int fault_set(struct fault *f, const char *at, const char *format, ...)
 {

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The longest text holds the command that makes a pin. */
-#define FAULT_TEXT_MAX 256
+/* Two quotations and what is said of them; or the command that makes a pin. */
+#define FAULT_TEXT_MAX 768
 
 struct fault {
 	const char *base; /* the text that is read */
@@ -27,7 +27,7 @@ int fault_set(struct fault *f, const char *at, const char *format, ...)
 /* Fails, with the fault set, at the first control character but a tab in TEXT. */
 int fault_check_text(struct fault *f, const char *text);
 
-/* The length to quote for "%.*s": long texts are cut. */
+/* The length to quote for "%.*s": texts that are too long to be read are cut. */
 int span_shown(struct span s);
 
 struct span span_of(const char *text);

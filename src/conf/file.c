@@ -65,7 +65,7 @@ static int push(struct files *fs, const char *path, const struct place *from,
 
 static int cannot_read(struct files *fs, const struct file *f, int error)
 {
-	place_error(fs->error, f->from.kind ? &f->from : NULL, "cannot read %.200s: %s",
+	place_error(fs->error, f->from.kind ? &f->from : NULL, "cannot read %.4095s: %s",
 		    f->path, strerror(error));
 	return f->from.kind == PLACE_NONE && error == ENOENT ? -ENOENT : -EINVAL;
 }
@@ -87,7 +87,7 @@ static int load(struct files *fs, struct file *f, int fd)
 	}
 	if (f->len > FILE_MAX)
 		return place_error(fs->error, f->from.kind ? &f->from : NULL,
-				   "%.200s is larger than %d KiB", f->path,
+				   "%.4095s is larger than %d KiB", f->path,
 				   FILE_MAX / 1024);
 	if (f->len >= strlen(bom) && memcmp(f->data, bom, strlen(bom)) == 0)
 		f->pos = strlen(bom);
@@ -125,7 +125,7 @@ static int open_file(struct files *fs, struct file *f)
 	f->inode = st.st_ino;
 	if (is_loop(fs, f))
 		result =
-		    place_error(fs->error, &f->from, "%.200s includes itself", f->path);
+		    place_error(fs->error, &f->from, "%.4095s includes itself", f->path);
 	else
 		result = load(fs, f, fd);
 	close(fd);
@@ -160,7 +160,7 @@ static int push_matches(struct files *fs, const struct file *f, const char *patt
 	case GLOB_NOMATCH:
 		break;
 	default:
-		result = place_error(fs->error, from, "cannot look for %.200s", pattern);
+		result = place_error(fs->error, from, "cannot look for %.4095s", pattern);
 		break;
 	}
 	globfree(&found);
@@ -192,28 +192,41 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* The length of TEXT without the comment and the blanks in front of it. */
-static size_t content_len(const char *text, size_t len)
+/* Where the comment of TEXT begins; LEN: there is none. */
+static size_t comment_at(const char *text, size_t len)
 {
 	size_t n = 0;
 
 	while (n < len && !(text[n] == '#' && (n == 0 || is_blank(text[n - 1]))))
 		n++;
-	while (n > 0 && is_blank(text[n - 1]))
-		n--;
 	return n;
 }
 
-/* Splits the line in TEXT, which it changes, into word and value. */
+/* Cuts TEXT in front of its comment, and of the blanks in front of that. Returns what stands
+ * behind the #; NULL: there is no comment. */
+static const char *cut_comment(char *text)
+{
+	size_t len = strlen(text);
+	size_t at = comment_at(text, len), n = at;
+
+	while (n > 0 && is_blank(text[n - 1]))
+		n--;
+	text[n] = 0;
+	return at < len ? text + at + 1 : NULL;
+}
+
+/* Splits the line in TEXT, which it changes, into word, value and comment. */
 static struct directive split_line(const struct file *f, char *text)
 {
+	const char *comment = cut_comment(text);
 	char *word = text + strspn(text, " \t");
 	char *end = word + strcspn(word, " \t");
 	char *value = end + strspn(end, " \t");
-	struct directive d = {.word = word, .value = value};
+	struct directive d = {.word = word, .value = value, .comment = comment};
 
 	d.place = (struct place){PLACE_FILE, f->path, f->line, (size_t)(word - text) + 1};
 	d.value_column = (size_t)(value - text) + 1;
+	d.comment_column = comment ? (size_t)(comment - text) : 0;
 	*end = 0;
 	return d;
 }
@@ -251,7 +264,6 @@ static int read_line(struct files *fs, struct file *f)
 		len--;
 	if (check_line(fs, f, text, len) != 0)
 		return -EINVAL;
-	len = content_len(text, len);
 	memcpy(line, text, len);
 	line[len] = 0;
 	d = split_line(f, line);

@@ -10,7 +10,9 @@
 struct directive {
 	struct place place; /* of the word; its file name lives as long as the files */
 	const char *word, *value;
-	size_t value_column; /* from 1 */
+	size_t value_column;   /* from 1 */
+	const char *comment;   /* what stands behind #; NULL: there is none */
+	size_t comment_column; /* of the #, from 1 */
 };
 
 /* Called for each directive. Returns 0, or -EINVAL with the error set, which ends it all.

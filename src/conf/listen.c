@@ -115,7 +115,7 @@ static int read_http(struct config *c, const struct option *o, const char *text,
 	if (!e.port.at || !endpoint_is_ip(&e))
 		return fault_set(
 		    f, text,
-		    "'%.60s' is no ADDRESS:PORT: write 127.0.0.1:9153 for this "
+		    "'%.255s' is no ADDRESS:PORT: write 127.0.0.1:9153 for this "
 		    "machine only, 0.0.0.0:9153 or [::]:9153 for all",
 		    text);
 	if (read_address(&a, &e, f) != 0)

@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "conf/cmdline.h"
+#include "conf/comment.h"
+#include "conf/conflict.h"
+#include "conf/effect.h"
 #include "conf/environment.h"
 #include "conf/file.h"
 #include "conf/place.h"
@@ -17,7 +20,8 @@
 
 /* Entries of the longest list. */
 #define LIST_MAX LISTEN_MAX
-static_assert(UPSTREAMS_MAX <= LIST_MAX, "every list is at most this long");
+static_assert(UPSTREAMS_MAX <= LIST_MAX && ROUTES_CONF_MAX <= LIST_MAX,
+	      "every list is at most this long");
 
 /* A configuration that is being put together. */
 struct build {
@@ -56,7 +60,7 @@ static int check_entries(struct build *b, const struct option *o, unsigned first
 
 		if (j < i)
 			return place_error(b->error, place,
-					   "'%.60s' is there already (in %s)", value,
+					   "'%.4095s' is there already (in %s)", value,
 					   place_text(&entry[j], where));
 		entry[i] = *place;
 	}
@@ -119,7 +123,7 @@ static int on_directive(void *arg, const struct directive *d)
 
 	if (!o) {
 		nearest = option_nearest(word, IN_FILE);
-		return place_error(b->error, &d->place, "unknown word '%.60s'%s%s%s",
+		return place_error(b->error, &d->place, "unknown word '%.255s'%s%s%s",
 				   d->word, nearest ? ": did you mean '" : "",
 				   nearest ? nearest->word : "", nearest ? "'?" : "");
 	}
@@ -129,7 +133,10 @@ static int on_directive(void *arg, const struct directive *d)
 	if (!d->value[0])
 		return place_error(b->error, &d->place, "%s needs a value: %s %s",
 				   o->word, o->word, o->argument);
-	return apply(b, o, d->value, d->place, d->value_column);
+	if (apply(b, o, d->value, d->place, d->value_column) != 0)
+		return -EINVAL;
+	comment_warn(b->config, o, d);
+	return 0;
 }
 
 static int on_variable(void *arg, const struct option *o, const char *entry,
@@ -169,10 +176,26 @@ static int apply_cmdline(struct build *b, const struct cmdline *line)
 	return 0;
 }
 
+static int check_conflicts(struct build *b)
+{
+	struct conflict found;
+	size_t row;
+
+	if (!conflict_find(b->config, &found))
+		return 0;
+	row = (size_t)(option_find(span_of(found.word)) - option_table);
+	return place_error(b->error,
+			   option_is_list(&option_table[row])
+			       ? &b->entry[row][found.entry]
+			       : &b->last[row],
+			   "%s", found.text);
+}
+
 static int read_all(struct build *b, const struct cmdline *line, char **environ)
 {
 	enum command command = line->invocation.command;
 
+	memset(&b->config->warnings, 0, sizeof b->config->warnings);
 	if (apply_defaults(b) != 0)
 		return -EINVAL;
 	/* a broken file must not keep anybody from the help */
@@ -182,7 +205,9 @@ static int read_all(struct build *b, const struct cmdline *line, char **environ)
 	if (apply_file(b, line, environ) != 0 ||
 	    environment_read(environ, on_variable, b, b->error) != 0)
 		return -EINVAL;
-	return apply_cmdline(b, line);
+	if (apply_cmdline(b, line) != 0)
+		return -EINVAL;
+	return check_conflicts(b);
 }
 
 int options_read(struct config *c, struct invocation *inv, int argc, char **argv,
@@ -195,19 +220,30 @@ int options_read(struct config *c, struct invocation *inv, int argc, char **argv
 	if (cmdline_read(&line, argc, argv, error) != 0)
 		return -EINVAL;
 	b = calloc(1, sizeof *b);
-	if (!b)
+	if (!b) {
+		cmdline_free(&line);
 		return place_error(error, NULL, "out of memory");
+	}
 	b->error = error;
 	b->config = c;
 	result = read_all(b, &line, environ);
 	if (result == 0) {
-		b->config->upstream_is_default =
-		    b->last[OPTION_UPSTREAM].kind == PLACE_DEFAULT;
+		c->upstream_is_default = b->last[OPTION_UPSTREAM].kind == PLACE_DEFAULT;
+		effect_warn(c);
 		*inv = line.invocation;
 	}
 	file_free(b->files);
+	cmdline_free(&line);
 	free(b);
 	return result;
+}
+
+/* True if what C says of O is asked of nobody, as a route has its place. */
+static bool is_replaced(const struct config *c, const struct option *o)
+{
+	if (o->kind == &value_upstream)
+		return !config_upstreams(c);
+	return o->kind == &value_discover && config_has_root(c);
 }
 
 void options_print_config(FILE *out, const struct config *c)
@@ -217,6 +253,8 @@ void options_print_config(FILE *out, const struct config *c)
 	for (unsigned i = 0; i < OPTIONS; i++) {
 		const struct option *o = &option_table[i];
 
+		if (is_replaced(c, o))
+			continue;
 		for (unsigned n = 0; o->kind && o->kind->text(c, o, n, text); n++)
 			fprintf(out, "%-24s %s\n", o->word, text);
 	}

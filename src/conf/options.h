@@ -6,8 +6,9 @@
 
 #include "conf/config.h"
 
-/* Octets of an error message. */
-#define CONF_ERROR_MAX 512
+/* Octets of an error message: up to three paths, each at its longest (PATH_MAX), and what is
+ * said of them. */
+#define CONF_ERROR_MAX (3 * 4096 + 1024)
 
 enum command {
 	COMMAND_RUN,
@@ -36,7 +37,8 @@ struct invocation {
  * of the places before it. The file is the one that --config or DOTGATE_CONFIG names (it
  * must exist), else /etc/dotgate/dotgate.conf if it exists. Returns 0, or -EINVAL with a
  * message that says where (file:line:column, the variable, or the option), what, and what
- * to do, with the nearest known word for an unknown one.
+ * to do, with the nearest known word for an unknown one. What is allowed but hardly meant
+ * is in C's warnings.
  */
 int options_read(struct config *c, struct invocation *inv, int argc, char **argv,
 		 char **environ, char error[CONF_ERROR_MAX]);
@@ -47,7 +49,8 @@ void options_print_help(FILE *out);
 /* Every option. */
 void options_print_all(FILE *out);
 
-/* The effective configuration as a file that would give it again. */
+/* The effective configuration as a file that would give it again; without upstreams whose place a
+ * route has taken. */
 void options_print_config(FILE *out, const struct config *c);
 
 #endif

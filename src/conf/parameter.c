@@ -220,6 +220,11 @@ int parameter_read(struct upstream_conf *u, struct parameters *given, struct spa
 	char nearest[SUGGEST_TEXT_MAX];
 	struct span *field;
 
+	if (word.len > 0 && word.at[0] == '#')
+		return fault_set(f, word.at,
+				 "'%.*s': write the name without a blank in front: "
+				 "tls://ADDRESS#NAME",
+				 span_shown(word), word.at);
 	if (key == KEY_N)
 		return fault_set(f, word.at, "unknown parameter '%.*s'%s",
 				 span_shown(word), word.at,

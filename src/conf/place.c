@@ -10,7 +10,7 @@ const char *place_text(const struct place *p, char out[PLACE_TEXT_MAX])
 {
 	switch (p->kind) {
 	case PLACE_FILE:
-		snprintf(out, PLACE_TEXT_MAX, "%.220s:%u:%zu", p->name, p->line,
+		snprintf(out, PLACE_TEXT_MAX, "%.4095s:%u:%zu", p->name, p->line,
 			 p->column);
 		break;
 	case PLACE_COMMAND_LINE:

@@ -21,8 +21,8 @@ struct place {
 	size_t column;	  /* in a file, from 1 */
 };
 
-/* Octets of a place's text; longer file names are cut. */
-#define PLACE_TEXT_MAX 256
+/* Octets of a place's text: the longest path that the kernel takes, line and column. */
+#define PLACE_TEXT_MAX (4096 + 64)
 
 /* "dotgate.conf:3:8", "DOTGATE_LISTEN" or "--listen". Returns OUT. */
 const char *place_text(const struct place *p, char out[PLACE_TEXT_MAX]);

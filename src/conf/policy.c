@@ -54,11 +54,11 @@ static int read_policy(struct config *c, const struct option *o, const char *tex
 	(void)o;
 	if (found == POLICIES)
 		return fault_set(f, text,
-				 "'%.60s' is no policy (fastest, ordered, round-robin, "
+				 "'%.255s' is no policy (fastest, ordered, round-robin, "
 				 "random, weighted, race N, shard)%s",
 				 text, suggest_text(word, policies, POLICIES, nearest));
 	if (*rest && found != POLICY_RACE)
-		return fault_set(f, rest, "'%.60s' is one word too many", rest);
+		return fault_set(f, rest, "'%.255s' is one word too many", rest);
 	c->policy = (enum policy)found;
 	c->race = 2;
 	return *rest ? read_race(c, rest, f) : 0;
@@ -82,7 +82,8 @@ static int read_hedge(struct config *c, const struct option *o, const char *text
 
 	(void)o;
 	if (found == HEDGES)
-		return fault_set(f, text, "'%.60s' is neither auto nor on nor off", text);
+		return fault_set(f, text, "'%.255s' is neither auto nor on nor off",
+				 text);
 	c->hedge = (enum hedge)found;
 	return 0;
 }

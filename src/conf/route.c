@@ -79,6 +79,35 @@ static int read_prefix(char out[DOMAIN_TEXT_MAX], struct span ip, struct span re
 	return 0;
 }
 
+/* A name in wire format, however its octets were written. */
+static bool has_star(const uint8_t *name, size_t len)
+{
+	for (size_t at = 0; at < len; at += name[at] + 1u)
+		if (memchr(name + at + 1, '*', name[at]))
+			return true;
+	return false;
+}
+
+/* A star is a label like any other in DNS: nobody asks for it, and who writes it means the
+ * names below. */
+static int refuse_star(struct span word, struct fault *f)
+{
+	struct span below = {word.at + 2, word.len > 2 ? word.len - 2 : 0};
+
+	if (word.len == 1)
+		return fault_set(f, word.at, "'*' is no domain: write . for all names");
+	if (strncmp(word.at, "*.", 2) == 0 && below.len &&
+	    !memchr(below.at, '*', below.len))
+		return fault_set(f, word.at,
+				 "'%.*s': write %.*s, which is also for all names below "
+				 "it",
+				 span_shown(word), word.at, span_shown(below), below.at);
+	return fault_set(f, word.at,
+			 "'%.*s': a star stands for nothing: write the domain, which is "
+			 "also for all names below it",
+			 span_shown(word), word.at);
+}
+
 static int read_name(uint8_t domain[NAME_MAX_LEN], size_t *len, const char *text,
 		     struct span word, struct fault *f)
 {
@@ -88,6 +117,8 @@ static int read_name(uint8_t domain[NAME_MAX_LEN], size_t *len, const char *text
 	if (*len == 0)
 		return fault_set(f, word.at, "'%.*s' is no domain name", span_shown(word),
 				 word.at);
+	if (has_star(name, *len))
+		return refuse_star(word, f);
 	name_lower(domain, name, *len);
 	return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "conf/config.h"
 
-#define SPELLING_ERROR_MAX 256
+#define SPELLING_ERROR_MAX 768
 
 /*
  * Reads one upstream: an address in any of these spellings,

@@ -55,7 +55,7 @@ static int read_count(struct config *c, const struct option *o, const char *text
 	if (!read_digits(&value, &rest) || rest.len > 0 || value < o->min ||
 	    value > o->max)
 		return fault_set(f, text,
-				 "'%.60s' is not a number from %" PRIu64 " to %" PRIu64,
+				 "'%.255s' is not a number from %" PRIu64 " to %" PRIu64,
 				 text, o->min, o->max);
 	*(unsigned *)option_field(c, o) = (unsigned)value;
 	return 0;
@@ -77,7 +77,7 @@ static int read_workers(struct config *c, const struct option *o, const char *te
 	}
 	if (read_count(c, o, text, f) != 0)
 		return fault_set(f, text,
-				 "'%.60s' is neither auto nor a number from %" PRIu64
+				 "'%.255s' is neither auto nor a number from %" PRIu64
 				 " to %" PRIu64,
 				 text, o->min, o->max);
 	return 0;
@@ -93,13 +93,16 @@ static bool workers_text(const struct config *c, const struct option *o, unsigne
 }
 
 /* Units of sizes, each 1,024 times the one before. */
-static const char size_units[] = "KMG";
+static const char *const size_units[] = {"", "K", "M", "G"};
+#define SIZE_UNITS (sizeof size_units / sizeof size_units[0])
 
+/* The binary logarithm of a unit; 0: there is no such unit. */
 static unsigned size_shift(struct span unit)
 {
-	const char *at = unit.len == 1 ? strchr(size_units, unit.at[0] & ~0x20) : NULL;
-
-	return at && *at ? 10 * (unsigned)(at - size_units + 1) : 0;
+	for (unsigned i = 1; i < SIZE_UNITS; i++)
+		if (span_is_nocase(unit, size_units[i]))
+			return 10 * i;
+	return 0;
 }
 
 static int read_size(struct config *c, const struct option *o, const char *text,
@@ -118,7 +121,7 @@ static int read_size(struct config *c, const struct option *o, const char *text,
 	}
 	if (!good || (value != 0 && (value < o->min || value > o->max)))
 		return fault_set(f, text,
-				 "'%.60s' is neither 0 nor a size from %" PRIu64
+				 "'%.255s' is neither 0 nor a size from %" PRIu64
 				 "K to %" PRIu64 "G, such as 64M",
 				 text, o->min >> 10, o->max >> 30);
 	*(uint64_t *)option_field(c, o) = value;
@@ -131,12 +134,11 @@ static bool size_text(const struct config *c, const struct option *o, unsigned i
 	uint64_t size = *(const uint64_t *)option_field_const(c, o);
 	unsigned unit = 0;
 
-	while (size && unit < sizeof size_units - 1 && size % 1024 == 0) {
+	while (size && unit + 1 < SIZE_UNITS && size % 1024 == 0) {
 		size /= 1024;
 		unit++;
 	}
-	snprintf(out, VALUE_TEXT_MAX, "%" PRIu64 "%.1s", size,
-		 unit ? &size_units[unit - 1] : "");
+	snprintf(out, VALUE_TEXT_MAX, "%" PRIu64 "%s", size, size_units[unit]);
 	return i == 0;
 }
 
@@ -175,16 +177,16 @@ static int read_time(struct config *c, const struct option *o, const char *text,
 		return 0;
 	}
 	if (!read_digits(&value, &rest))
-		return fault_set(f, text, "'%.60s' is no time: write 500ms, 5s or 1m",
+		return fault_set(f, text, "'%.255s' is no time: write 500ms, 5s or 1m",
 				 text);
 	if (unit_us(rest) == 0)
-		return fault_set(f, rest.at, "'%.60s' is no unit: write ms, s, m, h or d",
-				 rest.at);
+		return fault_set(f, rest.at,
+				 "'%.255s' is no unit: write ms, s, m, h or d", rest.at);
 	if (__builtin_mul_overflow(value, unit_us(rest), &value) || value < o->min ||
 	    value > o->max) {
 		time_to_text(o->min, min);
 		time_to_text(o->max, max);
-		return fault_set(f, text, "'%.60s' is not from %s to %s%s", text, min,
+		return fault_set(f, text, "'%.255s' is not from %s to %s%s", text, min,
 				 max, rest.len ? "" : " (without a unit it is seconds)");
 	}
 	*(uint64_t *)option_field(c, o) = value;
@@ -233,7 +235,7 @@ static int read_switch(struct config *c, const struct option *o, const char *tex
 	bool on = strcmp(text, "on") == 0;
 
 	if (!on && strcmp(text, "off") != 0)
-		return fault_set(f, text, "'%.60s' is neither on nor off", text);
+		return fault_set(f, text, "'%.255s' is neither on nor off", text);
 	*(bool *)option_field(c, o) = on;
 	return 0;
 }
@@ -260,7 +262,7 @@ static int read_level(struct config *c, const struct option *o, const char *text
 			return 0;
 		}
 	return fault_set(f, text,
-			 "'%.60s' is no level (error, warning, notice, info, debug)%s",
+			 "'%.255s' is no level (error, warning, notice, info, debug)%s",
 			 text, suggest_text(span_of(text), levels, LEVELS, nearest));
 }
 

@@ -15,6 +15,12 @@
 /* Octets of a failure's text. */
 #define TLS_DETAIL_MAX 160
 
+/* The longest path that the kernel takes, with the end. */
+#define TLS_PATH_MAX 4096
+
+/* Octets of what is wrong with a file: its whole path, and the reason. */
+#define TLS_ERROR_MAX (TLS_PATH_MAX + 160)
+
 enum tls_auth {
 	TLS_AUTH_NAME, /* chain to a trusted CA, and `name` (or the address) in
 			  SubjectAltName */
@@ -50,14 +56,14 @@ struct tls_peer;
  * file and what to do. CA files are read here; a CA file without certificates is an
  * error. */
 int tls_peer_new(struct tls_peer **out, const struct tls_trust *trust,
-		 char error[TLS_DETAIL_MAX]);
+		 char error[TLS_ERROR_MAX]);
 void tls_peer_free(struct tls_peer *p);
 
 /*
  * Reads all files again. What is connected goes on; new connections trust what is read now, and the
  * sessions are forgotten. Returns as tls_peer_new(); on failure nothing changes.
  */
-int tls_peer_reload(struct tls_peer *p, char error[TLS_DETAIL_MAX]);
+int tls_peer_reload(struct tls_peer *p, char error[TLS_ERROR_MAX]);
 
 /* From now on NAME is sent as SNI; whom it is verified to be stays the same. "": none is sent. */
 void tls_peer_set_sni(struct tls_peer *p, const char *name);

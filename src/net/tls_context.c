@@ -32,11 +32,10 @@ static const unsigned char alpn[] = {3, 'd', 'o', 't'}; /* RFC 7858 8.3 */
 
 /* ---- trust ---- */
 
-static int complain(char error[TLS_DETAIL_MAX], const char *what, const char *path,
+static int complain(char error[TLS_ERROR_MAX], const char *what, const char *path,
 		    const char *why)
 {
-	/* the path may be long: what is wrong with it must not be cut off */
-	snprintf(error, TLS_DETAIL_MAX, "%s %.80s: %s", what, path, why);
+	snprintf(error, TLS_ERROR_MAX, "%s %.*s: %s", what, TLS_PATH_MAX - 1, path, why);
 	return -EINVAL;
 }
 
@@ -51,7 +50,7 @@ static bool has_certificate(const SSL_CTX *c)
 	return false;
 }
 
-static int load_file(SSL_CTX *c, const char *path, char error[TLS_DETAIL_MAX])
+static int load_file(SSL_CTX *c, const char *path, char error[TLS_ERROR_MAX])
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -72,7 +71,7 @@ static int load_file(SSL_CTX *c, const char *path, char error[TLS_DETAIL_MAX])
 	return 0;
 }
 
-static int load_dir(SSL_CTX *c, const char *path, char error[TLS_DETAIL_MAX])
+static int load_dir(SSL_CTX *c, const char *path, char error[TLS_ERROR_MAX])
 {
 	struct stat st;
 
@@ -88,7 +87,7 @@ static int load_dir(SSL_CTX *c, const char *path, char error[TLS_DETAIL_MAX])
 
 /* The hashed folder of the system is read as it is needed; its bundle would be read
  * whole. As other programs do, obey SSL_CERT_FILE and SSL_CERT_DIR. */
-static int load_system(SSL_CTX *c, char error[TLS_DETAIL_MAX])
+static int load_system(SSL_CTX *c, char error[TLS_ERROR_MAX])
 {
 	const char *file = getenv("SSL_CERT_FILE");
 
@@ -100,7 +99,7 @@ static int load_system(SSL_CTX *c, char error[TLS_DETAIL_MAX])
 	return 0;
 }
 
-static int load_trust(SSL_CTX *c, const struct tls_trust *t, char error[TLS_DETAIL_MAX])
+static int load_trust(SSL_CTX *c, const struct tls_trust *t, char error[TLS_ERROR_MAX])
 {
 	int r = 0;
 
@@ -158,7 +157,7 @@ static bool set_protocol(SSL_CTX *c, const struct tls_trust *t)
 
 /* ---- our own certificate ---- */
 
-static int load_own(SSL_CTX *c, const struct tls_trust *t, char error[TLS_DETAIL_MAX])
+static int load_own(SSL_CTX *c, const struct tls_trust *t, char error[TLS_ERROR_MAX])
 {
 	const char *key = t->key_file ? t->key_file : t->cert_file;
 
@@ -182,7 +181,7 @@ static int load_own(SSL_CTX *c, const struct tls_trust *t, char error[TLS_DETAIL
 	return 0;
 }
 
-int tls_context_new(SSL_CTX **out, const struct tls_trust *t, char error[TLS_DETAIL_MAX])
+int tls_context_new(SSL_CTX **out, const struct tls_trust *t, char error[TLS_ERROR_MAX])
 {
 	SSL_CTX *c;
 	int r;
@@ -192,11 +191,11 @@ int tls_context_new(SSL_CTX **out, const struct tls_trust *t, char error[TLS_DET
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	c = SSL_CTX_new(TLS_client_method());
 	if (!c) {
-		snprintf(error, TLS_DETAIL_MAX, "out of memory");
+		snprintf(error, TLS_ERROR_MAX, "out of memory");
 		return -EINVAL;
 	}
 	if (!set_protocol(c, t) || !set_identity(c, t)) {
-		snprintf(error, TLS_DETAIL_MAX, "OpenSSL refuses the settings: %s",
+		snprintf(error, TLS_ERROR_MAX, "OpenSSL refuses the settings: %s",
 			 ERR_reason_error_string(ERR_peek_error()));
 		r = -EINVAL;
 	} else {

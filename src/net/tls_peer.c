@@ -151,7 +151,7 @@ void tls_peer_forget_sessions(struct tls_peer *p)
 
 /* ---- contexts ---- */
 
-static int make_context(struct tls_peer *p, SSL_CTX **out, char error[TLS_DETAIL_MAX])
+static int make_context(struct tls_peer *p, SSL_CTX **out, char error[TLS_ERROR_MAX])
 {
 	int r = tls_context_new(out, &p->trust, error);
 	SSL_CTX *c = *out;
@@ -196,7 +196,7 @@ void tls_peer_set_sni(struct tls_peer *p, const char *name)
 	pthread_mutex_unlock(&p->lock);
 }
 
-int tls_peer_reload(struct tls_peer *p, char error[TLS_DETAIL_MAX])
+int tls_peer_reload(struct tls_peer *p, char error[TLS_ERROR_MAX])
 {
 	SSL_CTX *fresh = NULL, *old;
 	int r = make_context(p, &fresh, error);
@@ -214,13 +214,13 @@ int tls_peer_reload(struct tls_peer *p, char error[TLS_DETAIL_MAX])
 }
 
 int tls_peer_new(struct tls_peer **out, const struct tls_trust *trust,
-		 char error[TLS_DETAIL_MAX])
+		 char error[TLS_ERROR_MAX])
 {
 	struct tls_peer *p = calloc(1, sizeof *p);
 	int r;
 
 	if (!p) {
-		snprintf(error, TLS_DETAIL_MAX, "out of memory");
+		snprintf(error, TLS_ERROR_MAX, "out of memory");
 		return -EINVAL;
 	}
 	p->trust = *trust;

@@ -24,7 +24,7 @@ const struct tls_trust *tls_peer_trust(const struct tls_peer *p);
 SSL_SESSION *tls_peer_take_session(struct tls_peer *p, int fd);
 
 /* Makes a context that trusts, offers and accepts what T says. As tls_peer_new(). */
-int tls_context_new(SSL_CTX **out, const struct tls_trust *t, char error[TLS_DETAIL_MAX]);
+int tls_context_new(SSL_CTX **out, const struct tls_trust *t, char error[TLS_ERROR_MAX]);
 
 /* Decides on the peer's certificate (SSL_CTX_set_cert_verify_callback); a refusal is
  * written down in the tls_conn that is the SSL's app data. */

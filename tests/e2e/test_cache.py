@@ -1,5 +1,6 @@
 """The cache as its users see it: hits, ages, a restart, the commands, the counters."""
 import os
+import socket
 import stat
 import time
 
@@ -79,18 +80,39 @@ def test_commands(start_upstream, start_dotgate, control):
     assert not control.exists()
 
 
-@pytest.mark.parametrize("words, says, code", [
-    (["frobnicate"], "the words are", 1),
-    (["show"], "the words are", 1),
-    (["show", "a..b"], "is no domain name", 1),
-    (["stats", "now"], "the words are", 1),
-    ([], "usage", 2),
-    (["show", "a", "b", "c"], "one word too many", 2),
+@pytest.mark.parametrize("words, says", [
+    ([], "usage: dotgate cache"),
+    (["show"], "usage: dotgate cache"),
+    (["stats", "all"], "usage: dotgate cache"),
+    (["stat"], "unknown word 'stat': did you mean 'stats'?"),
+    (["fulsh", "a.test"], "unknown word 'fulsh': did you mean 'flush'?"),
+    (["frobnicate"], "unknown word 'frobnicate'"),
+    (["flush", ""], "no domain name: ''"),
+    (["flush", " "], "no domain name: ' '"),
+    (["flush", "a..test"], "no domain name: 'a..test'"),
+    (["show", ""], "no domain name: ''"),
+    (["show", "a", "b", "c"], "one word too many"),
 ])
-def test_wrong_words(start_upstream, start_dotgate, control, words, says, code):
-    start_dotgate(start_upstream(), options=["--control", control])
+def test_wrong_words(start_upstream, start_dotgate, control, words, says):
+    gate = start_dotgate(start_upstream(), options=["--control", control])
+    gate.ask("a.test")
     done = cache(control, *words)
-    assert done.returncode == code and says in done.stderr and not done.stdout
+    assert done.returncode == 2 and says in done.stderr and not done.stdout
+    assert "entries      1" in cache(control, "stats").stdout
+
+
+@pytest.mark.parametrize("line", [b"cache flush \n", b"cache flush  a.test\n",
+                                  b"cache  flush\n", b" cache flush\n", b"\n"])
+def test_an_empty_word_is_not_passed_over(start_upstream, start_dotgate, control, line):
+    """Whatever sends it: a name that got lost must not become all names."""
+    gate = start_dotgate(start_upstream(), options=["--control", control])
+    gate.ask("a.test")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(client.PATIENCE)
+        s.connect(str(control))
+        s.send(line)
+        assert s.recv(100).startswith(b"error\n")
+    assert "entries      1" in cache(control, "stats").stdout
 
 
 def test_nobody_there(control):

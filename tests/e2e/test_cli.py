@@ -1,8 +1,10 @@
 """The words: command line, environment, file; what is wrong is said so that it helps."""
 import os
+import resource
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ import client
 import dotgate
 from dotgate import command
 
+NAME = Path("/proc/self/comm").read_text().strip()
 UP = "tls://127.0.0.1:853#upstream.test"
 
 
@@ -195,10 +198,11 @@ def test_kubernetes_variables_are_no_error():
 
 def test_round_trip(conf):
     """What check -T prints gives the same again."""
-    args = ["--listen", "127.0.0.1:5353", "--listen", "[::1]:5353", "--upstream",
+    port, http = dotgate.free_port(), dotgate.free_port()
+    args = ["--listen", f"127.0.0.1:{port}", "--listen", f"[::1]:{port}", "--upstream",
             f"tls://192.0.2.1:8853#a.test pin={PIN} tls-min=1.3", "--upstream",
             "tls://192.0.2.2 auth=none", "--query-timeout", "1500ms", "--workers", "2",
-            "--http", "127.0.0.1:9153", "--tls-min", "1.3", "--drain-timeout", "1m",
+            "--http", f"127.0.0.1:{http}", "--tls-min", "1.3", "--drain-timeout", "1m",
             "--log-level", "debug"]
     first = command("check", "-T", *args).stdout
     again = command("check", "-T", "--config", conf(first)).stdout
@@ -269,15 +273,17 @@ def test_ca_dir_missing():
     assert done.returncode == 2 and "/nonexistent" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("held", ["127.0.0.1", "0.0.0.0"])
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
-def test_port_in_use(kind):
+def test_port_in_use(kind, held, command):
     with socket.socket(socket.AF_INET, kind) as sock:
         port = dotgate.free_port()
-        sock.bind(("127.0.0.1", port))
+        sock.bind((held, port))
         if kind == socket.SOCK_STREAM:
             sock.listen()
-        text = fails("--listen", f"127.0.0.1:{port}", "--upstream", UP,
-                     says=[f"127.0.0.1:{port}", "another program"])
+        text = fails(command, "--listen", f"127.0.0.1:{port}", "--upstream", UP,
+                     says=[f"127.0.0.1:{port}", f"another program, {NAME} (process {os.getpid()})"])
         assert ("UDP" in text) == (kind == socket.SOCK_DGRAM)
 
 
@@ -287,22 +293,126 @@ def test_second_dotgate_on_the_same_port(pair):
     assert client.is_good(gate.ask("still.example.test"), "still.example.test")
 
 
-def test_http_port_in_use(pair):
-    _, gate = pair
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_http_port_in_use(command):
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
-        done = start("--http", f"127.0.0.1:{port}")
-        assert done.returncode in (1, 2) and str(port) in done.stderr
+        fails(command, "--http", f"127.0.0.1:{port}", "--listen",
+              f"127.0.0.1:{dotgate.free_port()}", "-u", UP, says=["http", f"127.0.0.1:{port}"])
 
 
-def test_address_of_nobody():
-    fails("--listen", "192.0.2.77:9999", "--upstream", UP, says=["192.0.2.77"])
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_listeners_that_overlap(command):
+    port = dotgate.free_port()
+    fails(command, "-l", f"0.0.0.0:{port}", "-l", f"127.0.0.1:{port}", "-u", UP,
+          says=["--listen", f"0.0.0.0:{port}", f"127.0.0.1:{port}", "leave out one"])
 
 
-def test_check_starts_nothing(pair):
-    """check of a configuration whose port is taken is fine: it binds nothing."""
-    _, gate = pair
-    assert command("check", "--listen", f"127.0.0.1:{gate.port}", "-u", UP).returncode == 0
+@pytest.fixture
+def deep(tmp_path):
+    """A folder whose path is as long as a configured one may be, but for a short name."""
+    folder = tmp_path
+    while len(str(folder)) < 490:
+        folder = folder / ("d" * min(200, 499 - len(str(folder))))
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--ca-file", "{}/none"], "ca-file {}/none: No such file"),
+    (["--ca-dir", "{}/none"], "ca-dir {}/none: No such file"),
+    (["-u", UP + " ca-file={}/none"], "ca-file {}/none: No such file"),
+    (["-u", UP + " cert={}/none"], "cert {}/none: No such file"),
+    (["--config", "{}/none"], "cannot read {}/none: No such file"),
+    (["--config", "{}/loop"], "{}/loop:1:9: {}/loop includes itself"),
+    (["--config", "{}/bad"], "{}/bad:2:1: workers is given twice (first in {}/bad:1:1)"),
+    (["{}/bad"], "'{}/bad'"),
+])
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_long_paths_are_told_whole(deep, command, words, says):
+    (deep / "loop").write_text("include loop\n")
+    (deep / "bad").write_text("workers 1\nworkers 1\n")
+    words = [w.replace("{}", str(deep)) for w in words]
+    up = [] if "-u" in words else ["-u", UP]
+    fails(command, "--listen", f"127.0.0.1:{dotgate.free_port()}", *up, *words,
+          says=[says.replace("{}", str(deep))])
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_address_of_nobody(command):
+    fails(command, "--listen", "192.0.2.77:9999", "--upstream", UP, says=["192.0.2.77"])
+
+
+def test_check_beside_the_running_daemon(served):
+    """Its ports are in use, but by the daemon whose place the next one takes. It goes on."""
+    _, gate = served(http=True)
+    words = ["--listen", f"127.0.0.1:{gate.port}", "--http", f"127.0.0.1:{gate.http_port}"]
+    done = command("check", *words, "-u", UP)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert client.is_good(gate.ask("still.example.test"), "still.example.test")
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("library, words", [
+    ("libmicrohttpd.so.12", ["--http", "127.0.0.1:1"]),
+    ("libpsl.so.5", ["--policy", "shard"]),
+])
+def test_missing_library(tmp_path, library, words, command):
+    """An empty file in front of it on the path of the libraries is no library."""
+    for name in (library, library.rsplit(".", 1)[0]):
+        (tmp_path / name).touch()
+    fails(command, *words, "--listen", f"127.0.0.1:{dotgate.free_port()}", "-u", UP, "-u",
+          UP + "2", env={"LD_LIBRARY_PATH": str(tmp_path)}, says=[library.split(".")[0], "install"])
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--cache-file", "{}/none/x"], "cache-file {}/none/x: its folder: No such file"),
+    (["--cache-file", "{}/file/x"], "cache-file {}/file/x: its folder: Not a directory"),
+    (["--cache-file", "{}"], "cache-file {}: is a folder"),
+    (["--addresses-file", "{}/none/x"], "addresses-file {}/none/x: its folder: No such file"),
+    (["--control", "{}/none/x"], "control {}/none/x: its folder: No such file"),
+    (["--control", "{}/file"], "control {}/file: is there, and is no socket"),
+    (["--control", "/" + 108 * "x"], "at most 107 characters"),
+])
+def test_check_finds_what_cannot_be_used(tmp_path, words, says):
+    (tmp_path / "file").touch()
+    words = [w.replace("{}", str(tmp_path)) for w in words]
+    done = command("check", "--listen", f"127.0.0.1:{dotgate.free_port()}", "-u", UP, *words)
+    assert done.returncode == 2 and says.replace("{}", str(tmp_path)) in done.stderr, done.stderr
+    assert not done.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_more_cache_than_memory(command):
+    def little_memory():
+        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+
+    if b"__asan_init" in Path(dotgate.BINARY).read_bytes():
+        pytest.skip("a sanitizer needs more memory than can be limited")
+    fails(command, "--listen", f"127.0.0.1:{dotgate.free_port()}", "-u", UP, "--cache-size", "16G",
+          code=1 if command == "run" else 2, says=["lower cache-size"], preexec_fn=little_memory)
+
+
+def test_missing_folder_is_logged(start_upstream, start_dotgate, deep):
+    """The daemon serves, and says at the start that it will not be able to save."""
+    gate = start_dotgate(start_upstream(), options=["--cache-file", f"{deep}/n/x"])
+    gate.wait_log(f"warning cache-file {deep}/n/x: its folder: No such file or directory\n")
+
+
+def test_without_ipv6(start_dotgate):
+    """What is left out is not announced."""
+    if os.getuid() != 0:
+        pytest.skip("a network of its own needs root")
+    port = dotgate.free_port()
+    network = ("ip link set lo up; echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; "
+               f'{dotgate.BINARY} check -u {UP} -l 127.0.0.1:{port} -l "[::1]:{port}"; exec "$@"')
+    gate = start_dotgate(UP, port=port, options=["--listen", f"[::1]:{port}"], wait=False,
+                         prefix=["unshare", "-n", "sh", "-c", network, "sh"])
+    gate.wait_log("is ready")
+    log = gate.log()
+    assert f" listening on 127.0.0.1:{port}" in log and "dotgate: OK: " in log
+    assert log.count(f"not listening on [::1]:{port}") == 2, "once by check, once by run"
+    assert log.count(f" listening on [::1]:{port}") == 2, "no line but these two"
 
 
 # ---- health

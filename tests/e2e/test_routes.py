@@ -1,4 +1,5 @@
 """Routes, upstreams in the clear, and names that are answered here."""
+import re
 import socket
 import struct
 import threading
@@ -190,6 +191,23 @@ def test_routes_are_printed_as_they_are_read(tmp_path):
     again = tmp_path / "again.conf"
     again.write_text(done.stdout.replace("http                     off\n", ""))
     assert dotgate.command("check", "-T", "--config", again).stdout == done.stdout
+
+
+def test_routes_alone_are_loud(start_dotgate, plain):
+    """Whoever writes only routes does not expect that the other names go to the default."""
+    says = "ALL OTHER NAMES GO TO THE DEFAULT UPSTREAMS (tls://1.1.1.1#cloudflare-dns.com"
+    alone = route("lan", plain())
+    done = dotgate.command("check", *alone)
+    assert done.returncode == 0 and says in done.stderr
+    done = dotgate.command("check", "-T", *route(".", "plain://127.0.0.1:5"))
+    assert done.returncode == 0 and says not in done.stderr
+    assert "cloudflare" not in done.stdout and "\nupstream " not in done.stdout
+    assert "route                    . plain://127.0.0.1:5" in done.stdout
+
+
+def test_what_has_no_effect_is_logged(start_upstream, start_dotgate):
+    gate = start_dotgate(start_upstream(), options=["--bootstrap", "tls://192.0.2.1#a.test"])
+    assert re.search("warning.* bootstrap has no effect: ", gate.log())
 
 
 def test_the_same_upstream_with_other_parameters_is_refused(tmp_path):

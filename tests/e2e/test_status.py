@@ -57,4 +57,4 @@ def test_status_needs_a_daemon(control):
 def test_status_with_a_wrong_word(start_upstream, start_dotgate, control):
     start_dotgate(start_upstream(), env={"DOTGATE_CONTROL": control})
     done = dotgate.command("status", "everything", "--control", control)
-    assert done.returncode == 1 and "status [--json]" in done.stderr
+    assert done.returncode == 2 and "status [--json]" in done.stderr

@@ -129,6 +129,11 @@ static void test_errors_say_where(void **state)
 		    "x.conf:1:2: listen needs a value: listen ADDR[:PORT]");
 	check_error("verbose 1\n", "x.conf:1:1: 'verbose' is for the command line only");
 	check_error("config x\n", "x.conf:1:1: 'config' is for the command line only");
+	check_error("listen 127.0.0.1:53\n\n listen 0.0.0.0:53\n",
+		    "x.conf:3:9: listen 127.0.0.1:53 is part of listen 0.0.0.0:53: leave "
+		    "out one of them");
+	check_error("ttl-max 1m\nttl-min 2m\nworkers 1\n",
+		    "x.conf:2:1: ttl-min 2m is above ttl-max 1m");
 	check_error("workers 1\nworkers 1\n",
 		    "x.conf:2:1: workers is given twice (first in x.conf:1:1)");
 	check_error("listen 53\n#\n  listen [::1]\n",
@@ -256,7 +261,7 @@ static void test_print_round_trip(void **state)
 
 	(void)state;
 	check_good(
-	    "listen *:53\nlisten fe80::1%lo\n"
+	    "listen *:53\nlisten [fe80::1%lo]:54\n"
 	    "upstream tls://[2606:4700::1111]:99#a.test ca=/x#y ca-dir=/z tls-min=1.3\n"
 	    "upstream 1.1.1.1 auth=pin "
 	    "pin=sha256/AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"

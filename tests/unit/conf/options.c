@@ -190,6 +190,47 @@ static void test_option_forms(void **state)
 	check_error(READ("-c", "/dev/null"), "--config is given twice");
 }
 
+/* What a file has in several words may be several arguments. */
+static void test_values_of_several_arguments(void **state)
+{
+	(void)state;
+	assert_int_equal(READ("--route", "corp.example", "9.9.9.9#a", "tls-min=1.3",
+			      "--route=b.example", "9.9.9.8", "check"),
+			 0);
+	assert_int_equal(invocation.command, COMMAND_CHECK);
+	check_printed(
+	    "route                    corp.example. tls://9.9.9.9#a tls-min=1.3\n"
+	    "route                    b.example. tls://9.9.9.8\n");
+	assert_int_equal(READ("-u", "9.9.9.9#a", "tls-min=1.3", "0rtt=on", "run"), 0);
+	check_printed("upstream                 tls://9.9.9.9#a 0rtt=on tls-min=1.3\n");
+	assert_int_equal(READ("-u9.9.9.9#a auth=none", "tls-min=1.3"), 0);
+	check_printed("upstream                 tls://9.9.9.9#a auth=none tls-min=1.3\n");
+	assert_int_equal(READ("--bootstrap", "9.9.9.9#a", "tls-min=1.3"), 0);
+	check_printed("bootstrap                tls://9.9.9.9#a tls-min=1.3\n");
+	assert_int_equal(READ("--policy", "race", "3"), 0);
+	check_printed("policy                   race 3\n");
+	assert_int_equal(READ("--policy=race", "check"), 0);
+	check_printed("policy                   race 2\n");
+	check_error(READ("--policy", "race", "1"),
+		    "--policy: race is followed by a number from 2 to 32");
+	check_error(READ("--policy", "ordered", "3"), "unknown command '3'");
+	check_error(READ("-u", "9.9.9.9#a", "tls-mim=1.3"),
+		    "--upstream: unknown parameter 'tls-mim': did you mean 'tls-min'?");
+	check_error(
+	    READ("--route", "corp.example", "check"),
+	    "--route: an upstream is missing behind the domain: route corp.example "
+	    "tls://ADDRESS#NAME");
+	check_error(
+	    READ("--route", "corp.example"),
+	    "--route: an upstream is missing behind the domain: route corp.example "
+	    "tls://ADDRESS#NAME");
+	check_error(READ("--route", "corp.example", "9.9.9.9", "tls-min=1.3", "9.9.9.8"),
+		    "unexpected argument '9.9.9.8': write --upstream before an upstream");
+	check_error(READ("-u", "9.9.9.9 #a"),
+		    "--upstream: '#a': write the name without a blank in front: "
+		    "tls://ADDRESS#NAME");
+}
+
 static void test_verbose(void **state)
 {
 	(void)state;
@@ -271,6 +312,58 @@ static void test_bad_listen(void **state)
 	assert_int_equal(config.listen_count, 64);
 	many[2 + LISTEN_MAX - 1] = "-l5353"; /* two at once */
 	check_error(read_args(many, NULL), "--listen: more than 64 listen addresses");
+}
+
+static void test_conflicts(void **state)
+{
+	(void)state;
+	check_error(
+	    READ("-l", "0.0.0.0:53", "-l", "127.0.0.1:53"),
+	    "--listen: listen 127.0.0.1:53 is part of listen 0.0.0.0:53: leave out "
+	    "one of them");
+	check_error(READ("-l", "[2001:db8::1]:53", "-l", "*:53"),
+		    "--listen: listen [2001:db8::1]:53 is part of listen [::]:53: leave "
+		    "out one of them");
+	assert_int_equal(READ("-l", "*:53", "-l", "127.0.0.1:54", "-l", "127.0.0.2:54"),
+			 0);
+	assert_int_equal(READ("-l", "[::]:53", "-l", "127.0.0.1:53"), 0);
+	check_error(READ("-l", "*:53", "--http", "127.0.0.1:53"),
+		    "--http: http 127.0.0.1:53 and listen 0.0.0.0:53 want the same port: "
+		    "give http another one");
+	check_error(READ("--http", "[::1]:9999"),
+		    "--http: http [::1]:9999 and listen [::1]:9999 want the same port: "
+		    "give http another one");
+	check_error(READ("--ttl-min=1h", "--ttl-max=30m"),
+		    "--ttl-min: ttl-min 1h is above ttl-max 30m");
+	assert_int_equal(READ("--ttl-min=1h", "--ttl-max=1h"), 0);
+	check_error(READ("--cache-file=/v/x", "--control=/v/x"),
+		    "--control: cache-file and control are the same file: /v/x");
+	assert_int_equal(READ("--cache-file=/v/x", "--control=off"), 0);
+}
+
+static void test_stars(void **state)
+{
+	(void)state;
+	check_error(
+	    READ("--route", "*.corp.example 9.9.9.9"),
+	    "--route: '*.corp.example': write corp.example, which is also for all "
+	    "names below it");
+	check_error(READ("--route", "* 9.9.9.9"),
+		    "--route: '*' is no domain: write . for all names");
+	check_error(
+	    READ("--route", "a.*.example 9.9.9.9"),
+	    "--route: 'a.*.example': a star stands for nothing: write the domain, "
+	    "which is also for all names below it");
+	check_error(
+	    READ("--route", "*. 9.9.9.9"),
+	    "--route: '*.': a star stands for nothing: write the domain, which is "
+	    "also for all names below it");
+	check_error(READ("--route", "a\\042. 9.9.9.9"),
+		    "--route: 'a\\042.': a star stands for nothing: write the domain, "
+		    "which is also for all names below it");
+	check_error(READ("--time-grace", "*.ntp.org"),
+		    "--time-grace: '*.ntp.org': write ntp.org, which is also for all "
+		    "names below it");
 }
 
 static void test_upstreams(void **state)
@@ -519,9 +612,12 @@ int main(void)
 	    cmocka_unit_test(test_commands),
 	    cmocka_unit_test(test_help_reads_nothing_else),
 	    cmocka_unit_test(test_option_forms),
+	    cmocka_unit_test(test_values_of_several_arguments),
 	    cmocka_unit_test(test_verbose),
 	    cmocka_unit_test(test_listen),
 	    cmocka_unit_test(test_bad_listen),
+	    cmocka_unit_test(test_conflicts),
+	    cmocka_unit_test(test_stars),
 	    cmocka_unit_test(test_upstreams),
 	    cmocka_unit_test(test_times),
 	    cmocka_unit_test(test_other_values),

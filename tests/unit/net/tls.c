@@ -286,7 +286,7 @@ static struct tls_trust usual(void)
 
 static struct tls_peer *peer_of(const struct tls_trust *trust)
 {
-	char error[TLS_DETAIL_MAX] = "";
+	char error[TLS_ERROR_MAX] = "";
 	struct tls_peer *p = NULL;
 
 	if (tls_peer_new(&p, trust, error) != 0)
@@ -1448,7 +1448,7 @@ static void test_session_unknown_to_the_server(void **state)
 static void expect_refused(const struct tls_trust *trust, const char *part)
 {
 	struct tls_peer *p = NULL;
-	char error[TLS_DETAIL_MAX] = "";
+	char error[TLS_ERROR_MAX] = "";
 
 	assert_int_equal(tls_peer_new(&p, trust, error), -EINVAL);
 	assert_null(p);
