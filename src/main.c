@@ -74,13 +74,6 @@ static int make_cache(struct daemon *d)
 	return 0;
 }
 
-/* After the workers have ended. */
-static void end_cache(struct daemon *d, bool save)
-{
-	warm_start_end(d->warm_start, save);
-	cache_free(d->cache);
-}
-
 static void make_hash_key(struct daemon *d)
 {
 	struct random random;
@@ -312,6 +305,8 @@ static int serve(struct daemon *d)
 		announce(d);
 		d->reload = reload_begin(&d->upstreams);
 		wait_for_end(d, &set);
+		/* first: whatever holds up the rest must not cost the cache */
+		warm_start_save(d->warm_start);
 		log_line(LOG_NOTICE, "ended");
 	}
 	names_end(d->names);
@@ -319,7 +314,8 @@ static int serve(struct daemon *d)
 	http_stop(d->http);
 	control_stop(d->control);
 	free_workers(d);
-	end_cache(d, r == 0);
+	warm_start_end(d->warm_start);
+	cache_free(d->cache);
 	upstreams_free(&d->upstreams);
 	domains_free(d->domains);
 	log_stop();

@@ -1,5 +1,6 @@
 """The cache as its users see it: hits, ages, a restart, the commands, the counters."""
 import os
+import socket
 import stat
 import time
 
@@ -125,6 +126,20 @@ def test_warm_start(start_upstream, start_dotgate, tmp_path):
         assert client.is_good(gate.ask(name), name)
 
 
+def test_saved_before_anything_waits(start_upstream, start_dotgate, control, tmp_path):
+    """A client of the control socket that says nothing holds up neither others nor the end."""
+    file = tmp_path / "cache"
+    gate = start_dotgate(start_upstream(), options=["--cache-file", file, "--control", control])
+    assert client.is_good(gate.ask("a.test"), "a.test")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(control))
+        assert "entries      1" in cache(control, "stats").stdout
+        gate.stop()
+        assert silent.recv(1) == b""
+    log = gate.log()
+    assert 0 < log.index("1 answers saved") < log.index(" ended\n"), log
+
+
 @pytest.mark.parametrize("rubbish", [b"", b"rubbish" * 99, b"dotgateC" + bytes(200)])
 def test_rubbish_is_set_aside(start_upstream, start_dotgate, tmp_path, rubbish):
     file = tmp_path / "cache"
@@ -136,6 +151,27 @@ def test_rubbish_is_set_aside(start_upstream, start_dotgate, tmp_path, rubbish):
     assert "set aside" in gate.log()
     assert (tmp_path / "cache.bad").read_bytes() == rubbish
     assert "1 answers saved" in gate.log()
+
+
+@pytest.mark.parametrize("how", ["open to others", "a link", "somebody's"])
+def test_what_was_refused_is_left_alone(start_upstream, start_dotgate, tmp_path, how):
+    file, real = tmp_path / "cache", tmp_path / "real"
+    real.write_bytes(b"precious")
+    if how == "a link":
+        file.symlink_to(real)
+    else:
+        real.rename(file)
+        file.chmod(0o666 if how == "open to others" else 0o600)
+    if how == "somebody's":
+        if os.geteuid():
+            pytest.skip("only root can give a file away")
+        os.chown(file, 65534, 65534)
+    gate = start_dotgate(start_upstream(), options=["--cache-file", file])
+    assert client.is_good(gate.ask("a.test"), "a.test")
+    gate.stop()
+    assert "no plain file of ours" in gate.log() and "not saved" in gate.log()
+    assert file.read_bytes() == b"precious" and file.is_symlink() == (how == "a link")
+    assert not list(tmp_path.glob("*.new"))
 
 
 def test_stale_when_the_upstream_is_gone(start_upstream, start_dotgate):
