@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/control.h"
@@ -151,6 +152,20 @@ static int start_http(struct daemon *d)
 	return r == -EADDRINUSE || r == -ELIBACC ? EXIT_USAGE : EXIT_RUNTIME;
 }
 
+static bool make_commands(struct daemon *d)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	d->commands = (struct commands){
+	    .cache = d->cache,
+	    .numbers = &d->http_options,
+	    .upstreams = &d->upstreams,
+	    .config = &d->config,
+	    .vitals = vitals_new(&d->http_options, (uint64_t)now.tv_sec * 1000000)};
+	return d->commands.vitals != NULL;
+}
+
 /* Without a place of its own choice the daemon does without; one that was asked for must be
  * there. */
 static int start_control(struct daemon *d)
@@ -160,9 +175,10 @@ static int start_control(struct daemon *d)
 	bool asked = d->config.control[0] != 0;
 	int r;
 
-	d->commands = (struct commands){d->cache, &d->http_options, &d->upstreams};
 	if (!control_path(&d->config, true, d->control_path))
 		return 0;
+	if (!make_commands(d))
+		return complain(EXIT_RUNTIME, "out of memory");
 	r = control_start(&d->control, &o);
 	if (r == 0)
 		return 0;
@@ -313,6 +329,7 @@ static int serve(struct daemon *d)
 	reload_end(d->reload);
 	http_stop(d->http);
 	control_stop(d->control);
+	vitals_free(d->commands.vitals);
 	free_workers(d);
 	warm_start_end(d->warm_start);
 	cache_free(d->cache);

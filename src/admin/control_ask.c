@@ -80,18 +80,18 @@ static int send_words(int fd, unsigned count, const char *const *words)
 static int copy_response(FILE *in, FILE *out, FILE *err)
 {
 	char verdict[16], part[4096];
-	FILE *to;
+	bool ok;
 	size_t n;
 
 	errno = 0;
 	if (!fgets(verdict, sizeof verdict, in))
 		return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
-	to = strcmp(verdict, "ok\n") == 0 ? out : err;
+	ok = strcmp(verdict, "ok\n") == 0;
 	while ((n = fread(part, 1, sizeof part, in)) > 0)
-		(void)fwrite(part, 1, n, to);
+		(void)fwrite(part, 1, n, ok ? out : err);
 	if (ferror(in))
 		return errno == EAGAIN ? -ETIMEDOUT : -EPIPE;
-	return to == out;
+	return ok;
 }
 
 int control_ask_within(const char *path, unsigned timeout_ms, unsigned count,

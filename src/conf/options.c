@@ -203,6 +203,8 @@ int options_read(struct config *c, struct invocation *inv, int argc, char **argv
 	if (result == 0) {
 		b->config->upstream_is_default =
 		    b->last[OPTION_UPSTREAM].kind == PLACE_DEFAULT;
+		b->config->listen_is_argument =
+		    b->last[OPTION_LISTEN].kind == PLACE_COMMAND_LINE;
 		*inv = line.invocation;
 	}
 	file_free(b->files);
