@@ -307,6 +307,18 @@ static int set_up(struct daemon *d)
 	return r;
 }
 
+static void start_reload(struct daemon *d)
+{
+	struct upstreams *u = &d->upstreams;
+
+	d->reload = reload_new();
+	for (unsigned i = 0; i < u->count; i++)
+		reload_add(d->reload, "upstream", u->labels[i], u->pool[i].peer,
+			   &u->trust[i]);
+	names_reload(d->names, d->reload);
+	reload_start(d->reload);
+}
+
 static int serve(struct daemon *d)
 {
 	sigset_t set;
@@ -319,14 +331,14 @@ static int serve(struct daemon *d)
 			 "no log thread: log lines are written by the workers");
 	if (r == 0) {
 		announce(d);
-		d->reload = reload_begin(&d->upstreams);
+		start_reload(d);
 		wait_for_end(d, &set);
 		/* first: whatever holds up the rest must not cost the cache */
 		warm_start_save(d->warm_start);
 		log_line(LOG_NOTICE, "ended");
 	}
-	names_end(d->names);
 	reload_end(d->reload);
+	names_end(d->names);
 	http_stop(d->http);
 	control_stop(d->control);
 	vitals_free(d->commands.vitals);

@@ -85,7 +85,7 @@ static bool run(const struct control *c, struct client *k)
 
 	if (!out)
 		return false;
-	while (count < CONTROL_WORDS_MAX && (words[count] = strtok_r(rest, " ", &rest)))
+	while (count < CONTROL_WORDS_MAX && (words[count] = strsep(&rest, " ")))
 		count++;
 	fputs(VERDICT_ERROR, out);
 	ok = c->options.fn(c->options.arg, count, words, out);

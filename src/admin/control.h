@@ -7,9 +7,9 @@
 
 /*
  * A UNIX stream socket that root and the daemon's own user may use (mode 0600, and SO_PEERCRED).
- * A request is one line of words; the response is "ok" or "error" and a line end, then text, then
- * the end of the stream. One thread serves up to eight clients, each for a bounded time; a silent one
- * keeps neither the others nor control_stop() waiting.
+ * A request is one line of words, with one blank between two of them; the response is "ok" or "error"
+ * and a line end, then text, then the end of the stream. One thread serves up to eight clients, each
+ * for a bounded time; a silent one keeps neither the others nor control_stop() waiting.
  */
 struct control;
 
