@@ -160,15 +160,21 @@ void reload_add(struct reload *r, const char *what, const char *label,
 	r->count++;
 }
 
-void reload_start(struct reload *r)
+static void start_thread(struct reload *r)
 {
-	if (!r || !r->count)
+	if (r->runs || !r->count)
 		return;
 	r->runs = pthread_create(&r->thread, NULL, run, r) == 0;
 	if (!r->runs)
 		log_line(
 		    LOG_WARNING,
 		    "no thread to watch certificate files: restart when they change");
+}
+
+void reload_start(struct reload *r)
+{
+	if (r && r->watches)
+		start_thread(r);
 }
 
 static void tell(struct reload *r, bool *what)
@@ -181,8 +187,10 @@ static void tell(struct reload *r, bool *what)
 
 void reload_now(struct reload *r)
 {
-	if (r)
-		tell(r, &r->all);
+	if (!r)
+		return;
+	start_thread(r); /* nobody has needed it before where no files are watched */
+	tell(r, &r->all);
 }
 
 void reload_end(struct reload *r)

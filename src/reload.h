@@ -22,7 +22,7 @@ struct reload *reload_new(void);
 void reload_add(struct reload *r, const char *what, const char *label,
 		struct tls_peer *peer, const struct tls_trust *trust);
 
-/* Starts the thread, if there is anything to do for it. */
+/* Starts the thread, if there are files to look at; reload_now() starts it else. */
 void reload_start(struct reload *r);
 
 /* Reads all at once, changed or not, and the system's CAs too, which are not looked at otherwise. */
