@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/state_file.h"
 #include "conf/endpoint.h"
 
 /* A file of all upstreams at their longest. */
@@ -32,22 +33,28 @@ static void write_line(FILE *f, struct upstreams *u, unsigned i)
 	fputc('\n', f);
 }
 
+static int64_t write_lines(void *arg, FILE *f)
+{
+	struct upstreams *u = arg;
+
+	for (unsigned i = 0; i < u->count; i++)
+		write_line(f, u, i);
+	return 0;
+}
+
+static void complain(const char *path, const char *what, int64_t error)
+{
+	log_line(LOG_WARNING, "addresses-file %s: %s: %s", path, what,
+		 error == -EPERM ? "it is no plain file of ours that only we may write"
+				 : strerror((int)-error));
+}
+
 void addresses_file_write(const char *path, struct upstreams *u)
 {
-	char fresh[CONF_PATH_MAX + 8];
-	bool good;
-	FILE *f;
+	int64_t r = state_file_write(path, write_lines, u);
 
-	snprintf(fresh, sizeof fresh, "%s.new", path);
-	f = fopen(fresh, "we");
-	for (unsigned i = 0; f && i < u->count; i++)
-		write_line(f, u, i);
-	good = f && fflush(f) == 0 && fsync(fileno(f)) == 0;
-	if (f && fclose(f) != 0)
-		good = false;
-	if (!good || rename(fresh, path) < 0)
-		log_line(LOG_WARNING, "addresses-file %s: not written: %s", path,
-			 strerror(errno));
+	if (r < 0)
+		complain(path, "not written", r);
 }
 
 static bool read_address(struct address *a, const char *word)
@@ -78,14 +85,17 @@ static void read_line(char *line, struct upstreams *u)
 
 void addresses_file_read(const char *path, struct upstreams *u)
 {
-	FILE *f = fopen(path, "re");
 	char line[LINE_MAX_LEN];
+	uint64_t size;
+	int fd = state_file_open(path, &size);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 
-	if (!f && errno != ENOENT)
-		log_line(LOG_WARNING, "addresses-file %s: not read: %s", path,
-			 strerror(errno));
+	if (fd < 0 && fd != -ENOENT)
+		complain(path, "not read", fd);
 	for (unsigned i = 0; f && i < UPSTREAMS_MAX && fgets(line, sizeof line, f); i++)
 		read_line(line, u);
 	if (f)
-		fclose(f);
+		(void)fclose(f);
+	else if (fd >= 0)
+		close(fd);
 }

@@ -142,6 +142,28 @@ static bool show(const struct commands *c, const char *what, FILE *out)
 	return true;
 }
 
+/* ---- health ---- */
+
+/* Says where the daemon listens, an address a line, for the health check to ask there. False: it is not
+ * well, and why. */
+static bool run_health(const struct commands *c, FILE *out)
+{
+	char text[ADDRESS_TEXT_MAX];
+	struct timespec t;
+	int stuck;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	stuck = vitals_stuck(c->vitals, (uint64_t)t.tv_sec * 1000000);
+	if (stuck >= 0) {
+		fprintf(out, "worker %d has not moved for %d s or more\n", stuck,
+			VITALS_STUCK_US / 1000000);
+		return false;
+	}
+	for (unsigned i = 0; i < c->config->listen_count; i++)
+		fprintf(out, "%s\n", address_text(&c->config->listen[i], text));
+	return true;
+}
+
 /* ---- all ---- */
 
 static bool run_cache(const struct commands *c, unsigned count, char *const *words,
@@ -180,6 +202,8 @@ bool commands_run(void *arg, unsigned count, char *const *words, FILE *out)
 		return run_cache(arg, count - 1, words + 1, out);
 	if (count >= 1 && strcmp(words[0], "status") == 0)
 		return run_status(arg, count - 1, words + 1, out);
+	if (count == 1 && strcmp(words[0], "health") == 0)
+		return run_health(arg, out);
 	fprintf(out, "unknown command '%.100s'\n", count ? words[0] : "");
 	return false;
 }

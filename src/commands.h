@@ -4,6 +4,7 @@
 
 #include "admin/control.h"
 #include "admin/http.h"
+#include "admin/vitals.h"
 #include "cache/cache.h"
 #include "upstreams.h"
 
@@ -12,6 +13,8 @@ struct commands {
 	struct cache *cache;		    /* NULL: off */
 	const struct http_options *numbers; /* the workers' counters */
 	struct upstreams *upstreams;
+	const struct config *config;
+	struct vitals *vitals; /* of the control socket's thread alone */
 };
 
 control_fn commands_run;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/control.h"
@@ -85,13 +86,6 @@ static int make_cache(struct daemon *d)
 	return 0;
 }
 
-/* After the workers have ended. */
-static void end_cache(struct daemon *d, bool save)
-{
-	warm_start_end(d->warm_start, save);
-	cache_free(d->cache);
-}
-
 static void make_hash_key(struct daemon *d)
 {
 	struct random random;
@@ -166,6 +160,20 @@ static int start_http(struct daemon *d)
 	return r == -ENOMEM || r == -EMFILE || r == -EAGAIN ? EXIT_RUNTIME : EXIT_USAGE;
 }
 
+static bool make_commands(struct daemon *d)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	d->commands = (struct commands){
+	    .cache = d->cache,
+	    .numbers = &d->http_options,
+	    .upstreams = &d->upstreams,
+	    .config = &d->config,
+	    .vitals = vitals_new(&d->http_options, (uint64_t)now.tv_sec * 1000000)};
+	return d->commands.vitals != NULL;
+}
+
 /* Without a place of its own choice the daemon does without; one that was asked for must be
  * there. */
 static int start_control(struct daemon *d)
@@ -175,9 +183,10 @@ static int start_control(struct daemon *d)
 	bool asked = d->config.control[0] != 0;
 	int r;
 
-	d->commands = (struct commands){d->cache, &d->http_options, &d->upstreams};
 	if (!control_path(&d->config, true, d->control_path))
 		return 0;
+	if (!make_commands(d))
+		return complain(EXIT_RUNTIME, "out of memory");
 	r = control_start(&d->control, &o);
 	if (r == 0)
 		return 0;
@@ -309,6 +318,18 @@ static int set_up(struct daemon *d)
 	return r;
 }
 
+static void start_reload(struct daemon *d)
+{
+	struct upstreams *u = &d->upstreams;
+
+	d->reload = reload_new();
+	for (unsigned i = 0; i < u->count; i++)
+		reload_add(d->reload, "upstream", u->labels[i], u->pool[i].peer,
+			   &u->trust[i]);
+	names_reload(d->names, d->reload);
+	reload_start(d->reload);
+}
+
 static int serve(struct daemon *d)
 {
 	sigset_t set;
@@ -322,16 +343,20 @@ static int serve(struct daemon *d)
 			 "no log thread: log lines are written by the workers");
 	if (r == 0) {
 		announce(d);
-		d->reload = reload_begin(&d->upstreams);
+		start_reload(d);
 		wait_for_end(d, &set);
+		/* first: whatever holds up the rest must not cost the cache */
+		warm_start_save(d->warm_start);
 		log_line(LOG_NOTICE, "ended");
 	}
-	names_end(d->names);
 	reload_end(d->reload);
+	names_end(d->names);
 	http_stop(d->http);
 	control_stop(d->control);
+	vitals_free(d->commands.vitals);
 	free_workers(d);
-	end_cache(d, r == 0);
+	warm_start_end(d->warm_start);
+	cache_free(d->cache);
 	upstreams_free(&d->upstreams);
 	domains_free(d->domains);
 	log_stop();

@@ -369,6 +369,16 @@ int names_begin(struct names **out, struct upstreams *u, const struct config *c,
 	return r;
 }
 
+void names_reload(struct names *n, struct reload *r)
+{
+	char text[UPSTREAM_TEXT_MAX];
+
+	for (unsigned i = 0; n && i < n->config->bootstrap_count; i++)
+		reload_add(r, "bootstrap",
+			   upstream_text(&n->config->bootstrap[i], false, text),
+			   n->peers[i], &n->trust[i]);
+}
+
 void names_end(struct names *n)
 {
 	uint64_t one = 1;

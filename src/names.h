@@ -2,6 +2,7 @@
 #ifndef DOTGATE_NAMES_H
 #define DOTGATE_NAMES_H
 
+#include "reload.h"
 #include "upstreams.h"
 
 /*
@@ -18,6 +19,9 @@ struct names;
 int names_begin(struct names **out, struct upstreams *u, const struct config *c,
 		char error[UPSTREAMS_ERROR_MAX]);
 void names_end(struct names *n);
+
+/* Adds the bootstraps to R, which must end before N. NULL is right. */
+void names_reload(struct names *n, struct reload *r);
 
 /* Whether names_begin() would find somebody to ask. Returns 0 or -EINVAL, with a text in ERROR. */
 int names_check(struct upstreams *u, const struct config *c,

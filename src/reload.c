@@ -24,13 +24,22 @@ struct look {
 	} file[FILES];
 };
 
+struct entry {
+	const char *what;
+	char *label;
+	struct tls_peer *peer;
+	const struct tls_trust *trust;
+	struct look last;
+};
+
 struct reload {
-	struct upstreams *upstreams;
+	unsigned count;
+	struct entry entries[RELOAD_MAX];
+	bool runs, watches; /* some have files */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool all, ending;
-	struct look last[UPSTREAMS_MAX];
 };
 
 static void look_at(struct stat_part *out, const char *path)
@@ -50,39 +59,51 @@ static void look(struct look *out, const struct tls_trust *t)
 	look_at(&out->file[3], t->key_file);
 }
 
-static bool has_files(const struct upstreams *u, unsigned i)
+static bool has_files(const struct tls_trust *t)
 {
-	const struct tls_trust *t = &u->trust[i];
-
-	return u->pool[i].peer && (t->ca_file || t->ca_dir || t->cert_file);
+	return t->ca_file || t->ca_dir || t->cert_file;
 }
 
-static void read_again(struct upstreams *u, unsigned i)
+static void read_again(const struct entry *e)
 {
 	char error[TLS_ERROR_MAX];
 
-	if (tls_peer_reload(u->pool[i].peer, error) < 0)
-		log_line(LOG_WARNING,
-			 "upstream %s: what was read before stays in force: %s",
-			 u->labels[i], error);
+	if (tls_peer_reload(e->peer, error) < 0)
+		log_line(LOG_WARNING, "%s %s: what was read before stays in force: %s",
+			 e->what, e->label, error);
 	else
-		log_line(LOG_NOTICE, "upstream %s: certificate files were read again",
-			 u->labels[i]);
+		log_line(LOG_NOTICE, "%s %s: certificate files were read again", e->what,
+			 e->label);
 }
 
 static void look_at_all(struct reload *r, bool all)
 {
-	for (unsigned i = 0; i < r->upstreams->count; i++) {
+	for (unsigned i = 0; i < r->count; i++) {
+		struct entry *e = &r->entries[i];
 		struct look now;
 
-		if (!has_files(r->upstreams, i))
+		look(&now, e->trust);
+		if (!all && memcmp(&now, &e->last, sizeof now) == 0)
 			continue;
-		look(&now, &r->upstreams->trust[i]);
-		if (!all && memcmp(&now, &r->last[i], sizeof now) == 0)
-			continue;
-		r->last[i] = now;
-		read_again(r->upstreams, i);
+		e->last = now;
+		read_again(e);
 	}
+}
+
+/* Waits until there is something to do. Under the lock. */
+static void wait_a_while(struct reload *r)
+{
+	struct timespec until;
+
+	if (r->all || r->ending)
+		return;
+	if (!r->watches) {
+		pthread_cond_wait(&r->wake, &r->lock);
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += LOOK_S;
+	pthread_cond_timedwait(&r->wake, &r->lock, &until);
 }
 
 static void *run(void *arg)
@@ -90,18 +111,14 @@ static void *run(void *arg)
 	struct reload *r = arg;
 
 	pthread_mutex_lock(&r->lock);
-	while (!r->ending) {
-		struct timespec until;
+	for (;;) {
 		bool all;
 
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += LOOK_S;
-		if (!r->all)
-			pthread_cond_timedwait(&r->wake, &r->lock, &until);
-		all = r->all;
-		r->all = false;
+		wait_a_while(r);
 		if (r->ending)
 			break;
+		all = r->all;
+		r->all = false;
 		pthread_mutex_unlock(&r->lock);
 		look_at_all(r, all);
 		pthread_mutex_lock(&r->lock);
@@ -110,35 +127,54 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static bool any_files(const struct upstreams *u)
+struct reload *reload_new(void)
 {
-	for (unsigned i = 0; i < u->count; i++)
-		if (has_files(u, i))
-			return true;
-	return false;
-}
-
-struct reload *reload_begin(struct upstreams *u)
-{
-	struct reload *r = any_files(u) ? calloc(1, sizeof *r) : NULL;
+	struct reload *r = calloc(1, sizeof *r);
 	pthread_condattr_t attr;
 
 	if (!r)
 		return NULL;
-	r->upstreams = u;
-	for (unsigned i = 0; i < u->count; i++)
-		look(&r->last[i], &u->trust[i]);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&r->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	if (pthread_create(&r->thread, NULL, run, r) == 0)
-		return r;
-	log_line(LOG_WARNING,
-		 "no thread to watch certificate files: restart when they change");
-	free(r);
-	return NULL;
+	return r;
+}
+
+void reload_add(struct reload *r, const char *what, const char *label,
+		struct tls_peer *peer, const struct tls_trust *trust)
+{
+	struct entry *e;
+
+	if (!r || !peer || r->count == RELOAD_MAX ||
+	    (trust->auth != TLS_AUTH_NAME && !has_files(trust)))
+		return;
+	e = &r->entries[r->count];
+	*e = (struct entry){
+	    .what = what, .label = strdup(label), .peer = peer, .trust = trust};
+	if (!e->label)
+		return;
+	look(&e->last, trust);
+	r->watches |= has_files(trust);
+	r->count++;
+}
+
+static void start_thread(struct reload *r)
+{
+	if (r->runs || !r->count)
+		return;
+	r->runs = pthread_create(&r->thread, NULL, run, r) == 0;
+	if (!r->runs)
+		log_line(
+		    LOG_WARNING,
+		    "no thread to watch certificate files: restart when they change");
+}
+
+void reload_start(struct reload *r)
+{
+	if (r && r->watches)
+		start_thread(r);
 }
 
 static void tell(struct reload *r, bool *what)
@@ -151,17 +187,23 @@ static void tell(struct reload *r, bool *what)
 
 void reload_now(struct reload *r)
 {
-	if (r)
-		tell(r, &r->all);
+	if (!r)
+		return;
+	start_thread(r); /* nobody has needed it before where no files are watched */
+	tell(r, &r->all);
 }
 
 void reload_end(struct reload *r)
 {
 	if (!r)
 		return;
-	tell(r, &r->ending);
-	pthread_join(r->thread, NULL);
+	if (r->runs) {
+		tell(r, &r->ending);
+		pthread_join(r->thread, NULL);
+	}
 	pthread_cond_destroy(&r->wake);
 	pthread_mutex_destroy(&r->lock);
+	for (unsigned i = 0; i < r->count; i++)
+		free(r->entries[i].label);
 	free(r);
 }

@@ -1,17 +1,31 @@
-/* reload: files of certificates and keys are read again when they change. */
+/* reload: certificates and keys are read again, when their files change and when we are told to. */
 #ifndef DOTGATE_RELOAD_H
 #define DOTGATE_RELOAD_H
 
-#include "upstreams.h"
+#include "base/metric.h"
+#include "conf/config.h"
+#include "net/tls.h"
+
+/* All upstreams and all bootstraps. */
+#define RELOAD_MAX (UPSTREAMS_MAX + BOOTSTRAP_MAX)
 
 /* One thread that looks at the files every few seconds: by size, time and number, which sees what
  * editors, renames and exchanged links do alike. */
 struct reload;
 
-/* NULL: no upstream has files, or there is no thread to be had. U must live until reload_end(). */
-struct reload *reload_begin(struct upstreams *u);
+/* Returns NULL if there is no memory; all others accept that. */
+struct reload *reload_new(void);
 
-/* Reads them at once, changed or not. NULL is fine. */
+/* PEER, which trusts and offers what TRUST says, is read again from now on; both must live until
+ * reload_end(). WHAT and LABEL name it in the log. Passed over if nothing of it comes from files: no
+ * peer, or a pin. Before reload_start(). */
+void reload_add(struct reload *r, const char *what, const char *label,
+		struct tls_peer *peer, const struct tls_trust *trust);
+
+/* Starts the thread, if there are files to look at; reload_now() starts it else. */
+void reload_start(struct reload *r);
+
+/* Reads all at once, changed or not, and the system's CAs too, which are not looked at otherwise. */
 void reload_now(struct reload *r);
 void reload_end(struct reload *r);
 

@@ -1,31 +1,32 @@
-/* show: records in presentation format; data of types without a format here as RFC 3597 has it. */
+/* show: a line about the answer, then its records as a zone file has them. */
 #include "show.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/metric.h"
 #include "cache/answer.h"
 #include "dns/message.h"
 #include "dns/octets.h"
-#include "dns/qtype.h"
+#include "dns/present.h"
+
+/* Characters of the data of one record: enough for all data in the cache as RFC 3597 has it, and so for all
+ * that takes more room in its own format. */
+#define DATA_TEXT_MAX (4 * ANSWER_MAX)
 
 /* Bits behind the question in a key. */
 #define KEY_DO 1u
 #define KEY_CD 2u
 
-static void put_type(FILE *out, uint16_t type)
+static void print_type(FILE *out, uint16_t type)
 {
-	unsigned slot = qtype_slot(type);
+	char text[16] = "";
+	struct writer w = writer_make(text, sizeof text - 1);
 
-	if (slot < METRIC_TYPES - 1)
-		fputs(qtype_slot_word(slot), out);
-	else
-		fprintf(out, "TYPE%u", type);
+	present_type(&w, type);
+	fputs(text, out);
 }
 
-static void put_name(FILE *out, struct cursor *c)
+static void print_name(FILE *out, struct cursor *c)
 {
 	uint8_t name[NAME_MAX_LEN];
 	char text[NAME_TEXT_MAX];
@@ -34,83 +35,54 @@ static void put_name(FILE *out, struct cursor *c)
 	fputs(len ? name_text(name, len, text) : "?", out);
 }
 
-static void put_unknown(FILE *out, const uint8_t *data, size_t len)
+/* A line of a zone file. ROOM has DATA_TEXT_MAX characters. */
+static void print_record(FILE *out, struct cursor *c, char *room)
 {
-	fprintf(out, "\\# %zu", len);
-	for (size_t i = 0; i < len; i++)
-		fprintf(out, "%s%02x", i ? "" : " ", data[i]);
-}
-
-static void put_data(FILE *out, struct cursor *c, uint16_t type, size_t len)
-{
-	struct cursor data = *c;
-	char text[INET6_ADDRSTRLEN];
-
-	switch (type) {
-	case TYPE_A:
-		fputs(len == 4
-			  ? inet_ntop(AF_INET, data.data + data.pos, text, sizeof text)
-			  : "?",
-		      out);
-		break;
-	case TYPE_AAAA:
-		fputs(len == 16
-			  ? inet_ntop(AF_INET6, data.data + data.pos, text, sizeof text)
-			  : "?",
-		      out);
-		break;
-	case TYPE_CNAME:
-	case TYPE_NS:
-	case TYPE_PTR:
-	case TYPE_DNAME:
-		put_name(out, &data);
-		break;
-	default:
-		put_unknown(out, data.data + data.pos, len);
-	}
-}
-
-static void put_record(FILE *out, struct cursor *c)
-{
-	uint16_t type, class, len;
+	struct writer w = writer_make(room, DATA_TEXT_MAX);
+	uint16_t type, class;
 	uint32_t ttl;
 
 	fputs("  ", out);
-	put_name(out, c);
+	print_name(out, c);
 	type = cursor_u16(c);
 	class = cursor_u16(c);
 	ttl = cursor_u32(c);
-	len = cursor_u16(c);
-	if (c->bad || len > cursor_left(c)) {
-		c->bad = true;
-		return;
-	}
+	present_data(&w, c, cursor_u16(c), type, class);
 	fprintf(out, " %" PRIu32 " ", ttl);
 	if (class == CLASS_IN)
 		fputs("IN ", out);
 	else
 		fprintf(out, "CLASS%u ", class);
-	put_type(out, type);
-	fputc(' ', out);
-	put_data(out, c, type, len);
-	fputc('\n', out);
-	cursor_skip(c, len);
+	print_type(out, type);
+	fprintf(out, " %.*s\n", (int)w.pos, room);
 }
 
-static void put_head(FILE *out, const uint8_t *key, size_t key_len,
-		     const struct cache_meta *m, uint32_t age, unsigned rcode)
+static void print_head(FILE *out, const uint8_t *key, size_t key_len,
+		       const struct cache_meta *m, uint32_t age, unsigned rcode)
 {
 	char text[NAME_TEXT_MAX];
 	uint8_t bits = key[key_len - 1];
 
 	fprintf(out, "%s ", name_text(key, key_len - 5, text));
-	put_type(out, load16(key + key_len - 5));
+	print_type(out, load16(key + key_len - 5));
 	fprintf(out, "%s%s: rcode %u, ", bits & KEY_DO ? " DO" : "",
 		bits & KEY_CD ? " CD" : "", rcode);
 	if (age < m->ttl)
 		fprintf(out, "fresh for %" PRIu32 " s\n", m->ttl - age);
 	else
 		fprintf(out, "stale for %" PRIu32 " s\n", age - m->ttl);
+}
+
+static void print_records(FILE *out, const struct response *r)
+{
+	char *room = malloc(DATA_TEXT_MAX);
+	struct cursor c = cursor_make(r->wire, r->body_end);
+
+	c.pos = r->question_end;
+	for (int n = r->answers + r->authorities + r->additionals;
+	     room && n > 0 && !c.bad; n--)
+		print_record(out, &c, room);
+	free(room);
 }
 
 void show_entry(FILE *out, const uint8_t *key, size_t key_len, const struct cache_meta *m,
@@ -120,7 +92,6 @@ void show_entry(FILE *out, const uint8_t *key, size_t key_len, const struct cach
 	uint32_t age = now > m->stored ? now - m->stored : 0;
 	uint8_t *room = calloc(1, ANSWER_HEADROOM + CACHE_BODY_MAX);
 	struct response r;
-	struct cursor c;
 
 	if (!room)
 		return;
@@ -129,12 +100,8 @@ void show_entry(FILE *out, const uint8_t *key, size_t key_len, const struct cach
 		/* the records' names lead to the question's, which is not kept; what is
 		 * written over has been used */
 		memcpy((uint8_t *)(uintptr_t)r.wire + DNS_HEADER_LEN, key, q.name_len);
-		put_head(out, key, key_len, m, age, r.rcode);
-		c = cursor_make(r.wire, r.body_end);
-		c.pos = r.question_end;
-		for (int n = r.answers + r.authorities + r.additionals; n > 0 && !c.bad;
-		     n--)
-			put_record(out, &c);
+		print_head(out, key, key_len, m, age, r.rcode);
+		print_records(out, &r);
 	}
 	free(room);
 }

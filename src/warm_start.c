@@ -1,10 +1,11 @@
-/* warm_start: one thread that loads; saving is done by who ends. */
+/* warm_start: one thread that loads; saving is done by who ends the daemon. */
 #include "warm_start.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -16,6 +17,8 @@ struct warm_start {
 	const struct config *config;
 	struct cache_load load;
 	pthread_t thread;
+	bool joined;
+	bool refused; /* the file was not loaded, and is there still */
 };
 
 static uint32_t seconds(uint64_t us)
@@ -41,6 +44,13 @@ static struct cache_clock read_clocks(void)
 	    .now = recall_seconds((uint64_t)boot.tv_sec * 1000000), .wall = wall.tv_sec};
 }
 
+static bool is_there(const char *path)
+{
+	struct stat s;
+
+	return lstat(path, &s) == 0 || errno != ENOENT;
+}
+
 static void *load(void *arg)
 {
 	struct warm_start *w = arg;
@@ -52,7 +62,15 @@ static void *load(void *arg)
 			 r);
 	else if (r != -ENOENT)
 		log_line(LOG_WARNING, "cache-file %s: %s", path, cache_file_error(r));
+	w->refused = r < 0 && is_there(path);
 	return NULL;
+}
+
+static void wait_until_loaded(struct warm_start *w)
+{
+	if (!w->joined)
+		pthread_join(w->thread, NULL);
+	w->joined = true;
 }
 
 struct warm_start *warm_start_begin(struct cache *cache, const struct config *c,
@@ -72,12 +90,24 @@ struct warm_start *warm_start_begin(struct cache *cache, const struct config *c,
 	return NULL;
 }
 
-static void save(const struct warm_start *w)
+void warm_start_save(struct warm_start *w)
 {
 	const struct cache_clock clock = read_clocks();
-	const char *path = w->config->cache_file;
-	int64_t r = cache_save(w->cache, path, &clock);
+	const char *path;
+	int64_t r;
 
+	if (!w)
+		return;
+	path = w->config->cache_file;
+	wait_until_loaded(w);
+	if (w->refused) {
+		log_line(LOG_WARNING,
+			 "cache-file %s: not saved: what is there was not loaded, and is "
+			 "left as it is",
+			 path);
+		return;
+	}
+	r = cache_save(w->cache, path, &clock);
 	if (r < 0)
 		log_line(LOG_WARNING, "cache-file %s: not saved: %s", path,
 			 cache_file_error(r));
@@ -85,12 +115,10 @@ static void save(const struct warm_start *w)
 		log_line(LOG_NOTICE, "cache-file %s: %" PRId64 " answers saved", path, r);
 }
 
-void warm_start_end(struct warm_start *w, bool saved)
+void warm_start_end(struct warm_start *w)
 {
 	if (!w)
 		return;
-	pthread_join(w->thread, NULL);
-	if (saved)
-		save(w);
+	wait_until_loaded(w);
 	free(w);
 }

@@ -16,7 +16,11 @@ struct answer_limits warm_start_limits(const struct config *c);
 struct warm_start *warm_start_begin(struct cache *cache, const struct config *c,
 				    const struct hash_key *key);
 
-/* Ends it; SAVED: the cache is saved. NULL is right. */
-void warm_start_end(struct warm_start *w, bool saved);
+/* Saves the cache, and logs how that went. A file that was refused at the start is not written over.
+ * NULL is right. */
+void warm_start_save(struct warm_start *w);
+
+/* Ends it. NULL is right. */
+void warm_start_end(struct warm_start *w);
 
 #endif

@@ -1,4 +1,4 @@
-/* control: one thread, one client at a time. */
+/* control: one thread, a few clients, none of which keeps the others or the end waiting. */
 #include "admin/control.h"
 
 #include <errno.h>
@@ -10,18 +10,52 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "admin/control_dial.h"
 
 /* Until a client has asked, and for each part of the response that it takes. */
 #define CLIENT_MS 5000
 
+/* Clients at once: a person, a health check, a script. More wait in the listener's queue. */
+#define CLIENTS_MAX 8
+
+/* Connections that wait to be accepted. */
+#define BACKLOG 8
+
+/* In front of a response. The shorter one is written over the end of the longer one. */
+#define VERDICT_ERROR "error\n"
+#define VERDICT_OK "ok\n"
+#define VERDICT_LEN (sizeof VERDICT_ERROR - 1)
+#define VERDICT_OK_AT (sizeof VERDICT_ERROR - sizeof VERDICT_OK)
+
+struct client {
+	int fd; /* -1: the place is free */
+	int64_t end_ms;
+	size_t len; /* of what is in `line` */
+	char line[CONTROL_LINE_MAX];
+	char *text; /* the response; NULL: the request is not complete */
+	size_t text_len, sent;
+};
+
 struct control {
 	struct control_options options;
 	int listener, end;
+	bool bound; /* the file below is ours */
+	dev_t device;
+	ino_t number;
 	pthread_t thread;
+	struct client clients[CLIENTS_MAX];
 };
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 /* ---- one client ---- */
 
@@ -34,138 +68,146 @@ static bool is_allowed(int fd)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
-static int64_t now_ms(void)
+static void drop(struct client *k)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	close(k->fd);
+	free(k->text);
+	*k = (struct client){.fd = -1};
 }
 
-/* Reads up to the end of the line, which is cut off. False: none came, or it is too long. */
-static bool read_line(int fd, char line[CONTROL_LINE_MAX])
+/* Runs the words of the line, and makes the response of what they write. */
+static bool run(const struct control *c, struct client *k)
 {
-	int64_t end = now_ms() + CLIENT_MS;
-	size_t len = 0;
+	char *words[CONTROL_WORDS_MAX], *rest = k->line;
+	unsigned count = 0;
+	FILE *out = open_memstream(&k->text, &k->text_len);
+	bool ok;
 
-	while (len < CONTROL_LINE_MAX) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left = end - now_ms();
-		char *stop;
-		ssize_t n;
-
-		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
-			return false;
-		n = recv(fd, line + len, CONTROL_LINE_MAX - len, 0);
-		if (n <= 0)
-			return false;
-		stop = memchr(line + len, '\n', (size_t)n);
-		if (stop) {
-			*stop = 0;
-			return strlen(line) == (size_t)(stop - line);
-		}
-		len += (size_t)n;
-	}
-	return false;
-}
-
-static bool send_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return false;
-		text += n;
-		len -= (size_t)n;
+	if (!out)
+		return false;
+	while (count < CONTROL_WORDS_MAX && (words[count] = strsep(&rest, " ")))
+		count++;
+	fputs(VERDICT_ERROR, out);
+	ok = c->options.fn(c->options.arg, count, words, out);
+	if (fclose(out) != 0)
+		return false;
+	if (ok) {
+		memcpy(k->text + VERDICT_OK_AT, VERDICT_OK, sizeof VERDICT_OK - 1);
+		k->sent = VERDICT_OK_AT;
 	}
 	return true;
 }
 
-/* Runs the words of LINE. Returns the text, to be freed; NULL: no memory. */
-static char *run(const struct control *c, char *line, bool *ok, size_t *len)
+/* Reads on to the end of the line, and runs it. False: the client is to be dropped. */
+static bool hear(const struct control *c, struct client *k)
 {
-	char *words[CONTROL_WORDS_MAX], *rest = line, *text = NULL;
-	unsigned count = 0;
-	FILE *out = open_memstream(&text, len);
+	ssize_t n = recv(k->fd, k->line + k->len, sizeof k->line - k->len, 0);
+	char *stop;
 
-	if (!out)
-		return NULL;
-	while (count < CONTROL_WORDS_MAX && (words[count] = strsep(&rest, " ")))
-		count++;
-	*ok = c->options.fn(c->options.arg, count, words, out);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0)
+		return false;
+	stop = memchr(k->line + k->len, '\n', (size_t)n);
+	k->len += (size_t)n;
+	if (!stop)
+		return k->len < sizeof k->line;
+	*stop = 0;
+	return strlen(k->line) == (size_t)(stop - k->line) && run(c, k);
+}
+
+/* Sends on. False: all is sent, or the client is gone. */
+static bool tell(struct client *k)
+{
+	ssize_t n = send(k->fd, k->text + k->sent, k->text_len - k->sent, MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	k->sent += (size_t)n;
+	k->end_ms = now_ms() + CLIENT_MS;
+	return k->sent < k->text_len;
+}
+
+/* ---- all clients ---- */
+
+static struct client *free_place(struct control *c)
+{
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		if (c->clients[i].fd < 0)
+			return &c->clients[i];
 	return NULL;
 }
 
-static void serve(const struct control *c, int fd)
+static void take_client(struct control *c)
 {
-	const struct timeval patience = {.tv_sec = CLIENT_MS / 1000};
-	char line[CONTROL_LINE_MAX];
-	bool ok = false;
-	size_t len = 0;
-	char *text;
+	struct client *k = free_place(c);
+	int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-	if (!is_allowed(fd) || !read_line(fd, line))
+	if (fd < 0)
 		return;
-	text = run(c, line, &ok, &len);
-	if (text && send_all(fd, ok ? "ok\n" : "error\n", ok ? 3 : 6))
-		(void)send_all(fd, text, len);
-	free(text);
+	if (!k || !is_allowed(fd)) {
+		close(fd);
+		return;
+	}
+	k->fd = fd;
+	k->end_ms = now_ms() + CLIENT_MS;
+}
+
+static void serve(const struct control *c, struct client *k, short events)
+{
+	bool goes_on = true;
+
+	if (events && !k->text)
+		goes_on = hear(c, k);
+	else if (events)
+		goes_on = tell(k);
+	if (!goes_on || k->end_ms <= now_ms())
+		drop(k);
+}
+
+/* Fills P for the clients. Returns the milliseconds until the first of them is out of time. */
+static int watch_clients(const struct control *c, struct pollfd *p)
+{
+	int64_t now = now_ms(), left = -1;
+
+	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+		const struct client *k = &c->clients[i];
+
+		/* poll() passes over a negative descriptor */
+		p[i] = (struct pollfd){.fd = k->fd, .events = k->text ? POLLOUT : POLLIN};
+		if (k->fd >= 0 && (left < 0 || k->end_ms - now < left))
+			left = k->end_ms > now ? k->end_ms - now : 0;
+	}
+	return (int)left;
 }
 
 static void *serve_all(void *arg)
 {
-	const struct control *c = arg;
-	struct pollfd p[] = {{.fd = c->listener, .events = POLLIN},
-			     {.fd = c->end, .events = POLLIN}};
+	struct control *c = arg;
+	struct pollfd p[CLIENTS_MAX + 2];
 
 	for (;;) {
-		int fd;
+		int timeout = watch_clients(c, p);
 
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		p[CLIENTS_MAX] = (struct pollfd){.fd = c->end, .events = POLLIN};
+		p[CLIENTS_MAX + 1] = (struct pollfd){
+		    .fd = free_place(c) ? c->listener : -1, .events = POLLIN};
+		if (poll(p, CLIENTS_MAX + 2, timeout) < 0 && errno != EINTR)
 			return NULL;
-		if (p[1].revents)
+		if (p[CLIENTS_MAX].revents)
 			return NULL;
-		fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0)
-			continue;
-		serve(c, fd);
-		close(fd);
+		for (unsigned i = 0; i < CLIENTS_MAX; i++)
+			if (c->clients[i].fd >= 0)
+				serve(c, &c->clients[i], p[i].revents);
+		if (p[CLIENTS_MAX + 1].revents)
+			take_client(c);
 	}
 }
 
 /* ---- the socket ---- */
 
-static int address_of(struct sockaddr_un *a, const char *path)
-{
-	*a = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof a->sun_path)
-		return -ENAMETOOLONG;
-	strcpy(a->sun_path, path);
-	return 0;
-}
-
-static int dial(const char *path)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un a;
-	int r = address_of(&a, path);
-
-	if (fd < 0)
-		return -errno;
-	if (r == 0 && connect(fd, (struct sockaddr *)&a, sizeof a) < 0)
-		r = -errno;
-	if (r == 0)
-		return fd;
-	close(fd);
-	return r;
-}
-
-/* Takes the file of a daemon that is gone out of the way, but no other file. */
+/* Takes the file of a daemon that is gone out of the way, but no other file. Only a refused
+ * connection says that it is gone: one that has no time for us answers otherwise. */
 static int clear_path(const char *path)
 {
 	struct stat s;
@@ -175,37 +217,60 @@ static int clear_path(const char *path)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(s.st_mode))
 		return -EEXIST;
-	fd = dial(path);
-	if (fd >= 0) {
+	fd = control_dial(path, SOCK_NONBLOCK, 0);
+	if (fd >= 0)
 		close(fd);
+	if (fd >= 0 || fd == -EAGAIN)
 		return -EADDRINUSE;
-	}
-	return unlink(path) < 0 ? -errno : 0;
+	if (fd != -ECONNREFUSED)
+		return fd == -ENOENT ? 0 : fd;
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int bind_to(struct control *c, const struct sockaddr_un *a)
+{
+	struct stat s;
+
+	/* Linux gives the file the mode that the socket has before */
+	if (fchmod(c->listener, 0600) < 0 ||
+	    bind(c->listener, (const struct sockaddr *)a, sizeof *a) < 0 ||
+	    lstat(c->options.path, &s) < 0)
+		return -errno;
+	c->bound = true;
+	c->device = s.st_dev;
+	c->number = s.st_ino;
+	return listen(c->listener, BACKLOG) < 0 ? -errno : 0;
 }
 
 static int open_listener(struct control *c)
 {
 	struct sockaddr_un a;
-	int r = address_of(&a, c->options.path);
-	mode_t mask;
+	int r = control_address(&a, c->options.path);
 
 	if (r == 0)
 		r = clear_path(c->options.path);
 	if (r < 0)
 		return r;
 	c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->listener < 0)
-		return -errno;
-	mask = umask(0177);
-	r = bind(c->listener, (struct sockaddr *)&a, sizeof a) < 0 ? -errno : 0;
-	umask(mask);
-	if (r == 0 && listen(c->listener, 8) < 0)
-		r = -errno;
-	return r;
+	return c->listener < 0 ? -errno : bind_to(c, &a);
+}
+
+/* Another daemon may have its socket there by now. */
+static void remove_file(const struct control *c)
+{
+	struct stat s;
+
+	if (c->bound && lstat(c->options.path, &s) == 0 && s.st_dev == c->device &&
+	    s.st_ino == c->number)
+		(void)unlink(c->options.path);
 }
 
 static void free_control(struct control *c)
 {
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		if (c->clients[i].fd >= 0)
+			drop(&c->clients[i]);
+	remove_file(c);
 	if (c->listener >= 0)
 		close(c->listener);
 	if (c->end >= 0)
@@ -222,6 +287,8 @@ int control_start(struct control **out, const struct control_options *o)
 		return -ENOMEM;
 	c->options = *o;
 	c->listener = -1;
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		c->clients[i].fd = -1;
 	c->end = eventfd(0, EFD_CLOEXEC);
 	r = c->end < 0 ? -errno : open_listener(c);
 	if (r == 0)
@@ -243,53 +310,5 @@ void control_stop(struct control *c)
 	while (write(c->end, &one, sizeof one) < 0 && errno == EINTR)
 		continue;
 	pthread_join(c->thread, NULL);
-	(void)unlink(c->options.path);
 	free_control(c);
-}
-
-/* ---- the other end ---- */
-
-static int send_words(int fd, unsigned count, const char *const *words)
-{
-	char line[CONTROL_LINE_MAX] = "";
-	size_t len = 0;
-
-	for (unsigned i = 0; i < count; i++) {
-		int n = snprintf(line + len, sizeof line - len, "%s%s", i ? " " : "",
-				 words[i]);
-
-		len += (size_t)n;
-		if (len + 1 >= sizeof line || strpbrk(words[i], " \n"))
-			return -EINVAL;
-	}
-	line[len] = '\n';
-	return send_all(fd, line, len + 1) ? 0 : -EPIPE;
-}
-
-int control_ask(const char *path, unsigned count, const char *const *words, FILE *out,
-		FILE *err)
-{
-	int fd = dial(path), r;
-	char verdict[16], part[4096];
-	FILE *in, *to;
-	size_t n;
-
-	if (fd < 0)
-		return fd;
-	r = send_words(fd, count, words);
-	in = r == 0 ? fdopen(fd, "r") : NULL;
-	if (!in) {
-		close(fd);
-		return r < 0 ? r : -ENOMEM;
-	}
-	if (!fgets(verdict, sizeof verdict, in)) {
-		(void)fclose(in);
-		return -EPIPE;
-	}
-	r = strcmp(verdict, "ok\n") == 0;
-	to = r ? out : err;
-	while ((n = fread(part, 1, sizeof part, in)) > 0)
-		(void)fwrite(part, 1, n, to);
-	(void)fclose(in);
-	return r;
 }

@@ -2,23 +2,21 @@
 #include "admin/http.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "admin/exposition.h"
+#include "admin/http_clients.h"
 #include "admin/microhttpd.h"
 #include "admin/vitals.h"
 
-/* A scraper, a few probes and somebody with a browser need less; more would be abuse. */
-#define CONNECTIONS_MAX 32u
-/* A connection that is silent for so long is closed: kept-alive scrapers come back
- * anyway. */
-#define TIMEOUT_S 10u
 /* Octets for one connection's request and response headers. */
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
 #define BACKLOG 64
@@ -32,6 +30,9 @@ struct http {
 	struct http_options options;
 	struct microhttpd api;
 	struct MHD_Daemon *daemon;
+	struct http_clients clients; /* of the thread alone */
+	pthread_t thread;
+	int end; /* readable: the thread is to end */
 	struct vitals *vitals;
 	bool draining; /* set by another thread */
 };
@@ -168,6 +169,7 @@ static enum MHD_Result page_send(struct http *h, struct MHD_Connection *c, struc
 	}
 	h->api.MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, p->type);
 	h->api.MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	h->api.MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 	if (p->status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		h->api.MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 	result = h->api.MHD_queue_response(c, p->status, r);
@@ -207,20 +209,105 @@ static int listen_on(const struct address *a)
 	return error;
 }
 
-/* Starts the library's thread. Signals are for the main thread: it has none of them. */
-static int start_daemon(struct http *h, int fd)
+/* ---- connections ---- */
+
+/* A connection begins or ends. */
+static void on_connection(void *arg, struct MHD_Connection *c, void **place,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct http *h = arg;
+	int fd;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		http_clients_remove(*place);
+		return;
+	}
+	fd = h->api.MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)
+		 ->connect_fd;
+	*place = http_clients_add(
+	    &h->clients, fd,
+	    h->api.MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+		->client_addr,
+	    monotonic_us());
+	if (!*place)
+		(void)shutdown(fd, SHUT_RDWR);
+}
+
+/* The library finds those connections ended, and closes them. */
+static void end_some(struct http *h)
+{
+	struct http_client *k;
+
+	while ((k = http_clients_pick(&h->clients, monotonic_us())))
+		(void)shutdown(k->fd, SHUT_RDWR);
+}
+
+/* Until when poll() may wait, in milliseconds; -1: for ever. */
+static int wait_ms(struct http *h)
+{
+	int ours = http_clients_wait_ms(&h->clients, monotonic_us());
+	MHD_UNSIGNED_LONG_LONG theirs;
+
+	if (h->api.MHD_get_timeout(h->daemon, &theirs) != MHD_YES ||
+	    theirs > HTTP_CLIENT_US / 1000)
+		return ours;
+	return ours >= 0 && ours < (int)theirs ? ours : (int)theirs;
+}
+
+static void *serve(void *arg)
+{
+	struct http *h = arg;
+	struct pollfd p[] = {
+	    {.fd = h->api.MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)
+		       ->epoll_fd,
+	     .events = POLLIN},
+	    {.fd = h->end, .events = POLLIN}};
+
+	while (!p[1].revents) {
+		(void)poll(p, 2, wait_ms(h));
+		h->api.MHD_run(h->daemon);
+		end_some(h);
+	}
+	return NULL;
+}
+
+/* Signals are for the main thread: this one has none of them. */
+static int start_thread(struct http *h)
 {
 	sigset_t all, before;
+	int r;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	h->daemon = h->api.MHD_start_daemon(
-	    MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, h,
-	    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-	    MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    CONNECTION_MEMORY, MHD_OPTION_END);
+	r = pthread_create(&h->thread, NULL, serve, h);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return h->daemon ? 0 : -EAGAIN;
+	return -r;
+}
+
+/* The library without a thread of its own: the one that runs it also looks after its clients. */
+static int start_daemon(struct http *h, int fd)
+{
+	http_clients_init(&h->clients);
+	h->end = eventfd(0, EFD_CLOEXEC);
+	if (h->end < 0)
+		return -errno;
+	h->daemon = h->api.MHD_start_daemon(
+	    MHD_USE_EPOLL, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_CONNECTION_LIMIT,
+	    (unsigned)(HTTP_CLIENTS_MAX + HTTP_CLIENTS_SPARE),
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+	return h->daemon ? start_thread(h) : -EAGAIN;
+}
+
+static void free_http(struct http *h)
+{
+	if (h->daemon)
+		h->api.MHD_stop_daemon(h->daemon);
+	if (h->end >= 0)
+		close(h->end);
+	vitals_free(h->vitals);
+	free(h);
 }
 
 bool http_is_available(void)
@@ -238,6 +325,7 @@ int http_start(struct http **out, const struct http_options *o)
 	if (!h)
 		return -ENOMEM;
 	h->options = *o;
+	h->end = -1;
 	h->vitals = vitals_new(&h->options, monotonic_us());
 	if (!h->vitals)
 		goto failed;
@@ -257,8 +345,7 @@ int http_start(struct http **out, const struct http_options *o)
 	return 0;
 
 failed:
-	vitals_free(h->vitals);
-	free(h);
+	free_http(h);
 	return error;
 }
 
@@ -269,9 +356,12 @@ void http_draining(struct http *h)
 
 void http_stop(struct http *h)
 {
+	const uint64_t one = 1;
+
 	if (!h)
 		return;
-	h->api.MHD_stop_daemon(h->daemon);
-	vitals_free(h->vitals);
-	free(h);
+	while (write(h->end, &one, sizeof one) < 0 && errno == EINTR)
+		continue;
+	pthread_join(h->thread, NULL);
+	free_http(h);
 }

@@ -11,6 +11,10 @@
  */
 #define MICROHTTPD_FUNCTIONS(X)                                                          \
 	X(MHD_start_daemon)                                                              \
+	X(MHD_run)                                                                       \
+	X(MHD_get_timeout)                                                               \
+	X(MHD_get_daemon_info)                                                           \
+	X(MHD_get_connection_info)                                                       \
 	X(MHD_stop_daemon)                                                               \
 	X(MHD_create_response_from_buffer)                                               \
 	X(MHD_add_response_header)                                                       \

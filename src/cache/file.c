@@ -2,13 +2,12 @@
 #include "cache/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/state_file.h"
 #include "dns/message.h"
 #include "dns/octets.h"
 
@@ -90,17 +89,25 @@ static bool save_entry(void *arg, const uint8_t *key, size_t key_len,
 	       fwrite(body, m->body_len, 1, s->out) == 1;
 }
 
+struct save {
+	struct cache *cache;
+	const struct cache_clock *clock;
+};
+
 /* Returns the number of answers, or -errno. */
-static int64_t write_all(struct cache *c, FILE *out, const struct cache_clock *clock)
+static int64_t write_all(void *arg, FILE *out)
 {
-	struct saving s = {.out = out, .now = clock->now};
-	struct file_head h = {
-	    .magic = MAGIC, .version = VERSION, .order = ORDER, .wall = clock->wall};
+	const struct save *save = arg;
+	struct saving s = {.out = out, .now = save->clock->now};
+	struct file_head h = {.magic = MAGIC,
+			      .version = VERSION,
+			      .order = ORDER,
+			      .wall = save->clock->wall};
 	uint64_t sum;
 	long len;
 
 	(void)fwrite(&h, sizeof h, 1, out);
-	cache_each(c, save_entry, &s);
+	cache_each(save->cache, save_entry, &s);
 	len = ftell(out);
 	h.count = s.count;
 	rewind(out);
@@ -109,37 +116,14 @@ static int64_t write_all(struct cache *c, FILE *out, const struct cache_clock *c
 		return -EIO;
 	sum = cache_file_sum(out, (uint64_t)len);
 	(void)fseek(out, len, SEEK_SET);
-	(void)fwrite(&sum, sizeof sum, 1, out);
-	if (fflush(out) != 0 || ferror(out) || fsync(fileno(out)) < 0)
-		return -EIO;
-	return (int64_t)s.count;
+	return fwrite(&sum, sizeof sum, 1, out) == 1 ? (int64_t)s.count : -EIO;
 }
 
 int64_t cache_save(struct cache *c, const char *path, const struct cache_clock *clock)
 {
-	char beside[PATH_MAX];
-	int64_t r;
-	FILE *out;
-	int fd;
+	struct save save = {c, clock};
 
-	if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside)
-		return -ENAMETOOLONG;
-	(void)unlink(beside);
-	fd = open(beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	out = fdopen(fd, "w+");
-	if (!out) {
-		close(fd);
-		return -ENOMEM;
-	}
-	r = write_all(c, out, clock);
-	(void)fclose(out);
-	if (r >= 0 && rename(beside, path) < 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlink(beside);
-	return r;
+	return state_file_write(path, write_all, &save);
 }
 
 /* ---- loading ---- */
@@ -300,12 +284,6 @@ int64_t cache_load_stream(struct cache *c, FILE *in, uint64_t size,
 	return r < 0 ? r : loaded;
 }
 
-static bool is_ours(const struct stat *s)
-{
-	return S_ISREG(s->st_mode) && (s->st_uid == geteuid() || s->st_uid == 0) &&
-	       !(s->st_mode & (S_IWGRP | S_IWOTH));
-}
-
 static void set_aside(const char *path)
 {
 	char bad[PATH_MAX];
@@ -316,23 +294,19 @@ static void set_aside(const char *path)
 
 int64_t cache_load(struct cache *c, const char *path, const struct cache_load *o)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat s;
+	uint64_t size;
+	int fd = state_file_open(path, &size);
 	int64_t r;
 	FILE *in;
 
 	if (fd < 0)
-		return errno == ELOOP ? -EPERM : -errno;
-	if (fstat(fd, &s) < 0 || !is_ours(&s)) {
-		close(fd);
-		return -EPERM;
-	}
+		return fd;
 	in = fdopen(fd, "r");
 	if (!in) {
 		close(fd);
 		return -ENOMEM;
 	}
-	r = cache_load_stream(c, in, (uint64_t)s.st_size, o);
+	r = cache_load_stream(c, in, size, o);
 	(void)fclose(in);
 	if (r == -EBADMSG || r == -EPROTO || r == -EFBIG)
 		set_aside(path);

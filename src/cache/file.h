@@ -20,8 +20,8 @@ struct cache_clock {
 	int64_t wall; /* seconds since 1970 */
 };
 
-/* Writes beside PATH, mode 0600, and then takes its place. Returns the number of answers, or
- * -errno; what was at PATH is then as it was. */
+/* Writes PATH by state_file_write(). Returns the number of answers, or -errno; what was at PATH is then as
+ * it was. */
 int64_t cache_save(struct cache *c, const char *path, const struct cache_clock *clock);
 
 struct cache_load {

@@ -70,6 +70,7 @@ struct domain_conf {
 struct config {
 	unsigned listen_count;
 	struct address listen[LISTEN_MAX];
+	bool listen_is_argument; /* it was given on the command line */
 	unsigned upstream_count;
 	struct upstream_conf upstream[UPSTREAMS_MAX];
 	unsigned route_count;

@@ -24,10 +24,8 @@
 	}
 
 const struct option option_table[OPTIONS] = {
-    [OPTION_LISTEN] = {"listen", 'l', "ADDR[:PORT]",
-		       "take queries here [127.0.0.1:9999, ::1]",
-		       "127.0.0.1:9999;[::1]:9999", &value_listen, AT(listen_count), 0, 0,
-		       EVERYWHERE},
+    [OPTION_LISTEN] = {"listen", 'l', "ADDR[:PORT]", "listen here [" DEFAULT_LISTEN "]",
+		       DEFAULT_LISTEN, &value_listen, AT(listen_count), 0, 0, EVERYWHERE},
     [OPTION_UPSTREAM] =
 	{"upstream", 'u', "SPELLING", "tls://ADDRESS#NAME [two of Cloudflare]",
 	 "tls://1.1.1.1#cloudflare-dns.com;tls://1.0.0.1#cloudflare-dns.com",

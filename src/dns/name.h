@@ -39,8 +39,8 @@ bool name_equal(const uint8_t *a, const uint8_t *b, size_t len);
  * Returns the length, or 0: it is no name. */
 size_t name_parse(uint8_t out[NAME_MAX_LEN], const char *text);
 
-/* Reads a name that may be compressed into OUT, uncompressed, from a message that
- * response_read() has accepted. Returns its length; 0 sets c->bad. */
+/* Reads a name that may be compressed into OUT, uncompressed: any octets, each pointer backward. Returns
+ * its length; 0 sets c->bad. */
 size_t name_expand(struct cursor *c, uint8_t out[NAME_MAX_LEN]);
 
 /* Presentation format of an uncompressed, valid name, with the final dot. Returns OUT. */

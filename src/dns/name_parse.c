@@ -75,8 +75,11 @@ size_t name_expand(struct cursor *c, uint8_t out[NAME_MAX_LEN])
 
 		n = cursor_u8(&at);
 		if (n < POINTER) {
+			const uint8_t *label = cursor_bytes(&at, n);
+
+			at.bad |= n > LABEL_MAX;
 			writer_u8(&w, n);
-			writer_bytes(&w, cursor_bytes(&at, n), at.bad ? 0 : n);
+			writer_bytes(&w, label, label ? n : 0);
 		} else {
 			size_t target = (size_t)(n & ~POINTER) << 8 | cursor_u8(&at);
 

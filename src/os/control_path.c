@@ -19,12 +19,11 @@ bool control_path(const struct config *c, bool make, char out[CONF_PATH_MAX])
 		strcpy(out, c->control);
 		return true;
 	}
-	if (geteuid() == 0) {
-		if (make)
-			(void)mkdir(RUN_FOLDER, 0755); /* or it is there */
-		strcpy(out, RUN_FOLDER "/control");
-		return true;
-	}
-	return folder && folder[0] &&
-	       snprintf(out, CONF_PATH_MAX, "%s/dotgate-control", folder) < CONF_PATH_MAX;
+	if (geteuid() != 0 && folder && folder[0])
+		return snprintf(out, CONF_PATH_MAX, "%s/dotgate-control", folder) <
+		       CONF_PATH_MAX;
+	if (geteuid() == 0 && make)
+		(void)mkdir(RUN_FOLDER, 0755); /* or it is there */
+	strcpy(out, RUN_FOLDER "/control");
+	return true;
 }

@@ -5,9 +5,9 @@
 #include "conf/config.h"
 
 /*
- * The path that C says, else the usual one: /run/dotgate/control for root,
- * $XDG_RUNTIME_DIR/dotgate-control for others. MAKE: the folder /run/dotgate is made. False:
- * there is to be none, or there is no place for one.
+ * The path that C says, else the usual one: $XDG_RUNTIME_DIR/dotgate-control where a user has that folder,
+ * /run/dotgate/control for root and all others. MAKE: root makes the folder /run/dotgate; others need it
+ * to be there, as the container image and systemd's RuntimeDirectory have it. False: there is to be none.
  */
 bool control_path(const struct config *c, bool make, char out[CONF_PATH_MAX]);
 

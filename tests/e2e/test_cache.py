@@ -2,11 +2,14 @@
 import os
 import socket
 import stat
+import struct
 import time
 
+import dns.rdata
 import pytest
 
 import client
+import wire
 from dotgate import command
 from ports import free_port
 
@@ -80,6 +83,60 @@ def test_commands(start_upstream, start_dotgate, control):
     assert not control.exists()
 
 
+# What a zone file may say, in words that dnspython reads alike.
+RECORDS = """
+A 192.0.2.1
+AAAA 2001:db8::1
+CNAME \\000a\\.b.example.
+NS ns.example.
+PTR host.example.
+SOA ns.example. admin.example. 1 7200 3600 1209600 300
+MX 10 mail.example.
+TXT "v=spf1 -all" "two \\"words\\" \\\\ \\255"
+SRV 1 2 853 s.example.
+NAPTR 100 10 "u" "E2U+sip" "!^.*$!sip:a@b!" .
+CAA 128 issue "ca.example; policy=ev"
+DS 12345 13 2 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+DNSKEY 257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxILfDLUT0rAK9iUzy1L53eKGQ==
+RRSIG A 13 2 300 20300101000000 20200229235959 12345 example. bm8gc2lnbmF0dXJl
+NSEC b.example. A MX RRSIG NSEC TYPE1234
+NSEC3 1 1 12 aabbccdd 2vptu5timamqttgl4luu9kg21e0aor3s A RRSIG
+NSEC3PARAM 1 0 0 -
+TLSA 3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+SSHFP 4 2 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+URI 10 1 "https://example/"
+HTTPS 1 . alpn="h2,h3" port=8443 ipv4hint=192.0.2.1,192.0.2.2 ipv6hint=2001:db8::1 ech="AAEC"
+SVCB 0 alias.example.
+TYPE65280 \\# 4 00ff7f20
+""".strip().splitlines()
+
+
+def test_show_is_what_a_zone_file_has(start_upstream, start_dotgate, control):
+    """Each record reads back as the octets that the upstream sent."""
+    wires = {}
+    for line in RECORDS:
+        kind, text = line.split(None, 1)
+        data = dns.rdata.from_text("IN", kind, text, relativize=False)
+        wires[data.rdtype] = data.to_wire()
+
+    def answer(conn, q):
+        data = wires[q.type]
+        record = b"\xc0\x0c" + struct.pack("!HHIH", q.type, 1, 300, len(data)) + data
+        conn.send(wire.message(q.id, wire.ANSWER, q.question, answers=[record]))
+
+    gate = start_dotgate(start_upstream(on_query=answer), options=["--control", control])
+    for number in wires:
+        assert gate.ask("a.example", number).answer
+    shown = [line[2:].split(" ", 4) for line in cache(control, "show", "a.example").stdout.splitlines()
+             if line.startswith("  ")]
+    assert len(shown) == len(wires)
+    for name, ttl, kind_class, kind, text in shown:
+        data = dns.rdata.from_text("IN", kind, text, relativize=False)
+        assert (name, kind_class) == ("a.example.", "IN") and int(ttl) > 200
+        assert data.to_wire() == wires[data.rdtype], (kind, text)
+        assert text.startswith("\\# ") == (kind == "TYPE65280"), text
+
+
 @pytest.mark.parametrize("words, says", [
     ([], "usage: dotgate cache"),
     (["show"], "usage: dotgate cache"),
@@ -147,6 +204,20 @@ def test_warm_start(start_upstream, start_dotgate, tmp_path):
         assert client.is_good(gate.ask(name), name)
 
 
+def test_saved_before_anything_waits(start_upstream, start_dotgate, control, tmp_path):
+    """A client of the control socket that says nothing holds up neither others nor the end."""
+    file = tmp_path / "cache"
+    gate = start_dotgate(start_upstream(), options=["--cache-file", file, "--control", control])
+    assert client.is_good(gate.ask("a.test"), "a.test")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(control))
+        assert "entries      1" in cache(control, "stats").stdout
+        gate.stop()
+        assert silent.recv(1) == b""
+    log = gate.log()
+    assert 0 < log.index("1 answers saved") < log.index(" ended\n"), log
+
+
 @pytest.mark.parametrize("rubbish", [b"", b"rubbish" * 99, b"dotgateC" + bytes(200)])
 def test_rubbish_is_set_aside(start_upstream, start_dotgate, tmp_path, rubbish):
     file = tmp_path / "cache"
@@ -158,6 +229,27 @@ def test_rubbish_is_set_aside(start_upstream, start_dotgate, tmp_path, rubbish):
     assert "set aside" in gate.log()
     assert (tmp_path / "cache.bad").read_bytes() == rubbish
     assert "1 answers saved" in gate.log()
+
+
+@pytest.mark.parametrize("how", ["open to others", "a link", "somebody's"])
+def test_what_was_refused_is_left_alone(start_upstream, start_dotgate, tmp_path, how):
+    file, real = tmp_path / "cache", tmp_path / "real"
+    real.write_bytes(b"precious")
+    if how == "a link":
+        file.symlink_to(real)
+    else:
+        real.rename(file)
+        file.chmod(0o666 if how == "open to others" else 0o600)
+    if how == "somebody's":
+        if os.geteuid():
+            pytest.skip("only root can give a file away")
+        os.chown(file, 65534, 65534)
+    gate = start_dotgate(start_upstream(), options=["--cache-file", file])
+    assert client.is_good(gate.ask("a.test"), "a.test")
+    gate.stop()
+    assert "no plain file of ours" in gate.log() and "not saved" in gate.log()
+    assert file.read_bytes() == b"precious" and file.is_symlink() == (how == "a link")
+    assert not list(tmp_path.glob("*.new"))
 
 
 def test_stale_when_the_upstream_is_gone(start_upstream, start_dotgate):

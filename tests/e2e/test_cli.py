@@ -1,8 +1,10 @@
 """The words: command line, environment, file; what is wrong is said so that it helps."""
 import os
 import resource
+import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -423,6 +425,56 @@ def test_health(pair):
     assert done.returncode == 0 and not up.queries
     done = command("health", "--listen", f"127.0.0.1:{dotgate.free_port()}")
     assert done.returncode == 1 and done.stderr
+
+
+def test_health_asks_the_daemon_where_it_listens(start_upstream, start_dotgate, tmp_path):
+    """The arguments of a daemon are not known to its health check."""
+    control = {"DOTGATE_CONTROL": str(tmp_path / "control")}
+    other = dotgate.free_port()
+    gate = start_dotgate(start_upstream(), options=["--listen", f"127.0.0.1:{other}"], env=control)
+    done = command("health", env=control)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert done.stdout == (f"dotgate: 127.0.0.1:{gate.port} answers\n"
+                           f"dotgate: 127.0.0.1:{other} answers\n")
+    # arguments of its own go before that
+    assert command("health", "-l", f"127.0.0.1:{dotgate.free_port()}", env=control).returncode == 1
+
+
+def test_health_asks_every_listener(pair):
+    _, gate = pair
+    dead = dotgate.free_port()
+    for ports in (gate.port, dead), (dead, gate.port):
+        done = command("health", *(f"--listen=127.0.0.1:{port}" for port in ports))
+        assert done.returncode == 1 and f"127.0.0.1:{gate.port} answers" in done.stdout
+        assert f"127.0.0.1:{dead}: is not served" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["nobody", "silent", "nonsense"])
+def test_health_does_without_the_control_socket(pair, tmp_path, how):
+    _, gate = pair
+    env = {"DOTGATE_CONTROL": str(tmp_path / "control"),
+           "DOTGATE_LISTEN": f"127.0.0.1:{gate.port}"}
+    with socket.socket(socket.AF_UNIX) as server:
+        if how != "nobody":
+            server.bind(env["DOTGATE_CONTROL"])
+            server.listen()
+        if how == "nonsense":
+            threading.Thread(target=lambda: server.accept()[0].sendall(b"ok\nsomewhere\n"),
+                             daemon=True).start()
+        done = command("health", env=env)
+    assert done.returncode == 0 and f":{gate.port} answers" in done.stdout, done.stderr
+
+
+def test_health_of_a_daemon_that_stands_still(start_upstream, start_dotgate, tmp_path):
+    control = str(tmp_path / "control")
+    gate = start_dotgate(start_upstream(), env={"DOTGATE_CONTROL": control})
+    gate.signal(signal.SIGSTOP)
+    try:
+        done = command("health", env={"DOTGATE_CONTROL": control,
+                                      "DOTGATE_LISTEN": f"127.0.0.1:{gate.port}"})
+    finally:
+        gate.signal(signal.SIGCONT)
+    assert done.returncode == 1 and "does not answer" in done.stderr
 
 
 # ---- runs with what a container gives it

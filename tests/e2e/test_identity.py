@@ -1,6 +1,7 @@
 """Who we are to an upstream, and what is noticed of who it is."""
 import os
 import shutil
+import signal
 import ssl
 import time
 from datetime import datetime, timedelta, timezone
@@ -130,6 +131,40 @@ def test_a_changed_ca_file_is_read(start_upstream, start_dotgate, certificates, 
     wait_for(gate, "what was read before stays in force")
     up.end_connections()
     assert client.is_good(gate.ask("c.example.test"), "c.example.test")
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_hup_reads_the_systems_cas(start_upstream, start_dotgate, certificates, tmp_path, variable):
+    """Without ca-file and ca-dir, too: a CA that is no longer trusted is forgotten."""
+    store = tmp_path / "store"
+    shutil.copytree(certificates.ca_dir(), store, symlinks=True)
+    file = store / "root.pem"
+    up = start_upstream()
+    gate = start_dotgate(up, ca=False,
+                         env={"SSL_CERT_FILE": "",
+                              variable: str(file if variable == "SSL_CERT_FILE" else store)})
+    assert client.is_good(gate.ask("a.example.test"), "a.example.test")
+    shutil.copy(certificates.get("self_signed").chain, file)
+    up.end_connections()
+    assert client.is_good(gate.ask("b.example.test"), "b.example.test")
+    gate.signal(signal.SIGHUP)
+    wait_for(gate, "certificate files were read again")
+    up.end_connections()
+    assert client.ede(gate.ask("c.example.test"))[1].startswith("tls_cert_untrusted")
+
+
+def test_the_files_of_a_bootstrap_are_read(start_upstream, start_dotgate, certificates, tmp_path):
+    ca = tmp_path / "ca.pem"
+    shutil.copy(certificates.get("self_signed").chain, ca)
+    boot = start_upstream()
+    gate = start_dotgate(f"tls://{certs.NAME}:9",
+                         options=["--bootstrap", f"{boot.spelling()} ca-file={ca}"])
+    wait_for(gate, "no address found")
+    assert not boot.queries
+    shutil.copy(certificates.ca_file, ca)
+    gate.signal(signal.SIGHUP)
+    wait_for(gate, f"bootstrap {boot.spelling()}: certificate files were read again")
+    assert boot.wait_queries(1, 40)
 
 
 def test_hup_reads_at_once(start_upstream, start_dotgate):

@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -240,6 +241,29 @@ def test_not_ready_while_draining(served):
     assert gate.get("/readyz")[0] == 503
     asking.join()
     assert client.is_good(asking.result, "d.example.test")
+
+
+@pytest.mark.slow
+def test_a_request_has_a_deadline(served):
+    """However slowly it comes: neither silence nor an octet now and then holds a connection."""
+    _, gate = served(http=True)
+    trickle, silent = (socket.create_connection(("127.0.0.1", gate.http_port)) for _ in range(2))
+    start = time.monotonic()
+    closed = set()
+    trickle.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
+    while len(closed) < 2:
+        assert time.monotonic() - start < 40
+        for one in {trickle, silent} - closed:
+            one.settimeout(0.5)
+            try:
+                one.sendall(b"x" if one is trickle else b"")
+                assert one.recv(100) == b""
+                closed.add(one)
+            except TimeoutError:
+                assert gate.get("/healthz")[0] == 200
+            except ConnectionError:
+                closed.add(one)
+    assert time.monotonic() - start > 8
 
 
 def test_no_http_unless_set(pair):

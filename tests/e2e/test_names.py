@@ -166,6 +166,24 @@ def test_a_damaged_file_is_no_harm(start_upstream, start_dotgate, resolver, tmp_
     assert client.is_good(gate.ask("a.example.test"), "a.example.test")
 
 
+@pytest.mark.parametrize("where", ["addresses", "addresses.new"])
+def test_links_are_not_followed(start_upstream, start_dotgate, resolver, tmp_path, where):
+    """Neither in its place nor in that of the file that is written beside it."""
+    path, precious = tmp_path / "addresses", tmp_path / "precious"
+    precious.write_text("precious\n")
+    (tmp_path / where).symlink_to(precious)
+    up, boot = start_upstream(), resolver(["127.0.0.1"])
+    gate = start_dotgate(by_name(up), options=["--bootstrap", boot.spelling(),
+                                               "--addresses-file", path])
+    wait_for(gate, "is at 127.0.0.1")
+    gate.stop()
+    assert precious.read_text() == "precious\n"
+    if where == "addresses":
+        assert path.is_symlink() and "no plain file of ours" in gate.log()
+    else:
+        assert path.read_text() == f"{by_name(up)} 127.0.0.1:{up.port}\n"
+
+
 # ---- designated resolvers (RFC 9462)
 
 def designates(port, alpn=b"\3dot", target="dot.resolver.test", hint="127.0.0.1", priority=1):

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "admin/http.h"
+#include "admin/http_clients.h"
 #include "admin/vitals.h"
 
 #define PAGE_MAX 65536
@@ -236,6 +237,69 @@ static void test_takes_no_signals(void **state)
 	assert_int_equal(pthread_sigmask(SIG_UNBLOCK, &term, NULL), 0);
 }
 
+/* ---- clients that ask for too much ---- */
+
+#define HALF "GET /healthz HTTP/1.1\r\nHost: t\r\nX-"
+
+/* A connection from 127.0.0.HOST that has sent TEXT. */
+static int send_from(struct fixture *f, unsigned host, const char *text)
+{
+	const struct sockaddr_in from = {.sin_family = AF_INET,
+					 .sin_addr = {htonl(0x7f000000 + host)}};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	ssize_t len = (ssize_t)strlen(text);
+
+	assert_int_equal(bind(fd, (const struct sockaddr *)&from, sizeof from), 0);
+	assert_int_equal(connect(fd, &f->options.listen.any, sizeof f->options.listen.v4),
+			 0);
+	assert_int_equal(send(fd, text, (size_t)len, MSG_NOSIGNAL), len);
+	return fd;
+}
+
+/* How many of the N connections are still open once the others have been closed. */
+static unsigned count_open(const int *fds, unsigned n, unsigned expected)
+{
+	unsigned open = n;
+
+	for (unsigned tries = 0; tries < 1000 && open != expected; tries++) {
+		char byte;
+
+		open = 0;
+		for (unsigned i = 0; i < n; i++)
+			open += recv(fds[i], &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 &&
+				errno == EAGAIN;
+		usleep(5000);
+	}
+	return open;
+}
+
+/* Half requests, from one address or from many: the next whole one is served. */
+static void test_half_requests(void **state, unsigned addresses, unsigned stay)
+{
+	enum { MANY = 80 };
+	struct fixture *f = *state;
+	int fds[MANY];
+
+	for (unsigned i = 0; i < MANY; i++)
+		fds[i] = send_from(f, 1 + i % addresses, HALF);
+	assert_int_equal(ask(f, "GET", "/healthz"), 200);
+	assert_int_equal(ask(f, "GET", "/readyz"), 200);
+	assert_int_equal(count_open(fds, MANY, stay), stay);
+	for (unsigned i = 0; i < MANY; i++)
+		close(fds[i]);
+}
+
+static void test_half_requests_of_one(void **state)
+{
+	/* one has given way to those that were served */
+	test_half_requests(state, 1, HTTP_CLIENTS_PER_ADDRESS - 1);
+}
+
+static void test_half_requests_of_many(void **state)
+{
+	test_half_requests(state, 10, HTTP_CLIENTS_MAX - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +314,8 @@ int main(void)
 	    TEST(test_address_of_another_machine),
 	    TEST(test_stuck_worker_is_named),
 	    TEST(test_takes_no_signals),
+	    TEST(test_half_requests_of_one),
+	    TEST(test_half_requests_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
