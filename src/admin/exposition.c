@@ -47,7 +47,7 @@ static void put_requests(const struct page *p)
 	const char *name = "dotgate_dns_requests_total";
 
 	text_metric(p->out, name, "counter",
-		    "Queries from clients, by protocol and type.");
+		    "Messages from clients, by protocol and type.");
 	for (unsigned proto = 0; proto < METRIC_PROTO_N; proto++) {
 		for (unsigned slot = 0; slot < METRIC_TYPES; slot++) {
 			const struct text_label labels[] = {
@@ -76,7 +76,7 @@ static void put_responses(const struct page *p)
 	const char *name = "dotgate_dns_responses_total";
 
 	text_metric(p->out, name, "counter",
-		    "Responses to clients, by rcode and source.");
+		    "Responses sent to clients, by rcode and source.");
 	for (unsigned rcode = 0; rcode < METRIC_RCODES; rcode++) {
 		for (unsigned source = 0; source < SOURCE_N; source++) {
 			const struct text_label labels[] = {
@@ -107,19 +107,35 @@ static void put_durations(const struct page *p)
 	}
 }
 
+/* What can happen to a client is shown from the start. */
+static void put_reasons(const struct page *p, const char *name,
+			const uint64_t count[REASON_N])
+{
+	for (unsigned r = 0; r < REASON_N; r++) {
+		const struct text_label labels[] = {
+		    {"reason", reason_word((enum reason)r)}, {NULL, NULL}};
+
+		if (count[r] || r >= REASON_SHORT_MESSAGE)
+			text_row(p->out, name, "", labels, count[r]);
+	}
+}
+
 static void put_dropped(const struct page *p)
 {
 	const char *name = "dotgate_dropped_total";
 
 	text_metric(p->out, name, "counter",
-		    "Messages and connections of clients that were dropped, by reason.");
-	for (unsigned r = 0; r < REASON_N; r++) {
-		const struct text_label labels[] = {
-		    {"reason", reason_word((enum reason)r)}, {NULL, NULL}};
+		    "Queries of clients that got no response, by reason.");
+	put_reasons(p, name, p->totals->dropped);
+}
 
-		if (p->totals->dropped[r] || r >= REASON_SHORT_MESSAGE)
-			text_row(p->out, name, "", labels, p->totals->dropped[r]);
-	}
+static void put_tcp_dropped(const struct page *p)
+{
+	const char *name = "dotgate_tcp_dropped_total";
+
+	text_metric(p->out, name, "counter",
+		    "TCP clients that were refused or cut off, by reason.");
+	put_reasons(p, name, p->totals->tcp_dropped);
 }
 
 static void put_clients(const struct page *p)
@@ -130,6 +146,13 @@ static void put_clients(const struct page *p)
 	put_responses(p);
 	put_durations(p);
 	put_dropped(p);
+	one(p, "dotgate_waiting", "gauge",
+	    "Queries from clients without a response yet: requests less responses and "
+	    "dropped.",
+	    t->waiting);
+	one(p, "dotgate_overload_total", "counter",
+	    "Responses that said overload, as too much was under way.", t->overloads);
+	put_tcp_dropped(p);
 	one(p, "dotgate_tcp_clients", "gauge", "TCP clients connected.", t->tcp_clients);
 	one(p, "dotgate_tcp_accepted_total", "counter", "TCP connections accepted.",
 	    t->tcp_accepted);

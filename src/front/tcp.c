@@ -24,11 +24,6 @@ static uint64_t now(const struct tcp *t)
 	return loop_now(t->options.loop);
 }
 
-static void drop(struct tcp *t, enum reason why)
-{
-	metric_inc(&t->options.metrics->dropped[why]);
-}
-
 /* ---- without descriptors ---- */
 
 static void watch_all(struct tcp *t, unsigned events)
@@ -81,7 +76,7 @@ static bool turn_away(struct tcp *t, int listener)
 	error = errno;
 	if (fd >= 0) {
 		close(fd);
-		drop(t, REASON_NO_DESCRIPTOR);
+		tcp_table_drop(t, REASON_NO_DESCRIPTOR);
 	}
 	open_spare(t);
 	return fd >= 0 || (error != EMFILE && error != ENFILE);
@@ -113,7 +108,7 @@ static bool relieve(struct tcp *t, int listener)
 
 static void refuse(struct tcp *t, int fd)
 {
-	drop(t, REASON_CLIENT_LIMIT);
+	tcp_table_drop(t, REASON_CLIENT_LIMIT);
 	close(fd);
 }
 
@@ -211,7 +206,7 @@ void tcp_flush(struct tcp *t)
 	while (!list_empty(&t->dirty))
 		settle(list_entry(t->dirty.next, struct tcp_client, work));
 	while (tcp_client_memory_is_short(t)) {
-		drop(t, REASON_CLIENT_LIMIT);
+		tcp_table_drop(t, REASON_CLIENT_LIMIT);
 		tcp_table_close(list_entry(t->holding.next, struct tcp_client, holding));
 	}
 }

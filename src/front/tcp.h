@@ -37,7 +37,7 @@ uint16_t tcp_keepalive(const struct tcp *t);
 
 /* The part of the client interface that is TCP's; see client.h. */
 uint8_t *tcp_room(struct tcp *t, const struct client *c, size_t n);
-void tcp_send(struct tcp *t, const struct client *c, size_t len);
+void tcp_send(struct tcp *t, const struct client *c, size_t len, uint64_t *sent);
 void tcp_drop(struct tcp *t, const struct client *c);
 
 #endif

@@ -14,9 +14,9 @@ static uint64_t now(const struct tcp *t)
 	return loop_now(t->options.loop);
 }
 
-static void drop(struct tcp *t, enum reason why)
+void tcp_table_drop(struct tcp *t, enum reason why)
 {
-	metric_inc(&t->options.metrics->dropped[why]);
+	metric_inc(&t->options.metrics->tcp_dropped[why]);
 }
 
 /* ---- idle times ---- */
@@ -140,7 +140,7 @@ bool tcp_table_give_way(struct tcp *t, enum reason why)
 {
 	if (list_empty(&t->quiet))
 		return false;
-	drop(t, why);
+	tcp_table_drop(t, why);
 	tcp_table_close(list_entry(t->quiet.next, struct tcp_client, age));
 	return true;
 }
@@ -158,7 +158,7 @@ static void run_idle(void *arg)
 			tcp_client_touch(c); /* it waits for us, not we for it */
 			continue;
 		}
-		drop(t, REASON_SEND_FAILED);
+		tcp_table_drop(t, REASON_SEND_FAILED);
 		tcp_table_close(c);
 	}
 	set_idle(t);

@@ -56,6 +56,9 @@ int tcp_table_open(struct tcp *t, int fd, uint32_t place);
 /* Ends a client at once. Never call it while a query is passed up. */
 void tcp_table_close(struct tcp_client *c);
 
+/* Counts a client, or a newcomer, that is not served (on) because of WHY. */
+void tcp_table_drop(struct tcp *t, enum reason why);
+
 /* Closes the idlest client that waits for nothing from us, and counts WHY. False: there
  * is none. */
 bool tcp_table_give_way(struct tcp *t, enum reason why);

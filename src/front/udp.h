@@ -33,6 +33,6 @@ void udp_free(struct udp *u);
 
 /* The part of the client interface that is UDP's; see client.h. */
 uint8_t *udp_room(struct udp *u, const struct client *c, size_t n);
-void udp_send(struct udp *u, const struct client *c, size_t len);
+void udp_send(struct udp *u, const struct client *c, size_t len, uint64_t *sent);
 
 #endif

@@ -12,8 +12,8 @@
 _Static_assert((BUCKETS & (BUCKETS - 1)) == 0, "the index is masked");
 
 struct flights {
-	struct list age; /* oldest first */
-	unsigned count;
+	struct list age;	 /* oldest first */
+	unsigned count, waiting; /* flights; clients that wait for them */
 	uint32_t free_flight,
 	    fresh_flight; /* slot + 1 of the last freed; first never used */
 	uint32_t free_waiter, fresh_waiter;
@@ -132,6 +132,7 @@ void flights_release(struct flights *t, struct flight *f)
 		return;
 	t->waiter[f->last - 1].next = t->free_waiter;
 	t->free_waiter = f->first;
+	t->waiting -= f->waiter_count;
 	f->first = f->last = 0;
 	f->waiter_count = 0;
 }
@@ -171,6 +172,11 @@ unsigned flights_count(const struct flights *t)
 	return t->count;
 }
 
+unsigned flights_waiting(const struct flights *t)
+{
+	return t->waiting;
+}
+
 /* ---- waiters ---- */
 
 int flights_wait(struct flights *t, struct flight *f, const struct client *c,
@@ -205,6 +211,7 @@ int flights_wait(struct flights *t, struct flight *f, const struct client *c,
 		f->first = n;
 	f->last = n;
 	f->waiter_count++;
+	t->waiting++;
 	return 0;
 }
 

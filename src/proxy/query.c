@@ -46,14 +46,15 @@ static uint32_t now_s(const struct proxy *p)
 
 /* ---- replies ---- */
 
-static void count_response(struct proxy *p, unsigned rcode, enum metric_source source,
-			   uint64_t asked_us)
+/* The counter of such a response, for client_send(). */
+static uint64_t *count_response(struct proxy *p, unsigned rcode,
+				enum metric_source source, uint64_t asked_us)
 {
 	struct metrics *m = p->options.metrics;
 	unsigned slot = rcode < METRIC_RCODES - 1 ? rcode : METRIC_RCODES - 1;
 
-	metric_inc(&m->responses[slot][source]);
 	histogram_add(&m->request_duration[source], now(p) - asked_us);
+	return &m->responses[slot][source];
 }
 
 static uint16_t keepalive_for(struct proxy *p, const struct client *c,
@@ -68,13 +69,13 @@ static void send_error(struct proxy *p, const struct client *c, const struct que
 {
 	uint8_t *out = client_room(p->front, c, REPLY_ERROR_MAX);
 	int ede = why == REASON_NONE ? -1 : reason_ede(why);
+	enum metric_source source = why == REASON_NONE ? SOURCE_LOCAL : SOURCE_ERROR;
+	size_t n;
 
 	if (!out)
 		return;
-	client_send(p->front, c,
-		    reply_error(out, q, rcode, ede, text, keepalive_for(p, c, q)));
-	count_response(p, rcode, why == REASON_NONE ? SOURCE_LOCAL : SOURCE_ERROR,
-		       asked_us);
+	n = reply_error(out, q, rcode, ede, text, keepalive_for(p, c, q));
+	client_send(p->front, c, n, count_response(p, rcode, source, asked_us));
 }
 
 static void send_response(struct proxy *p, const struct client *c, const struct query *q,
@@ -89,8 +90,7 @@ static void send_response(struct proxy *p, const struct client *c, const struct 
 		return;
 	n = reply_from_response(out, most < q->limit ? most : q->limit, q, r,
 				keepalive_for(p, c, q));
-	client_send(p->front, c, n);
-	count_response(p, r->rcode, source, asked_us);
+	client_send(p->front, c, n, count_response(p, r->rcode, source, asked_us));
 }
 
 static void send_to_waiters(struct proxy *p, struct flight *f, const struct response *r,
@@ -106,10 +106,16 @@ static void send_to_waiters(struct proxy *p, struct flight *f, const struct resp
 
 /* ---- the ends of a flight ---- */
 
+static void show_flights(struct proxy *p)
+{
+	metric_set(&p->options.metrics->flights, flights_count(p->flights));
+	metric_set(&p->options.metrics->waiting, flights_waiting(p->flights));
+}
+
 static void end_flight(struct proxy *p, struct flight *f)
 {
 	flights_end(p->flights, f);
-	metric_set(&p->options.metrics->flights, flights_count(p->flights));
+	show_flights(p);
 }
 
 static void begin_asked(struct proxy *p, struct asked *a, const struct query *q)
@@ -135,6 +141,7 @@ static bool serve_stale(struct proxy *p, struct flight *f, enum reason why)
 		return false;
 	send_to_waiters(p, f, &r, SOURCE_STALE);
 	flights_release(p->flights, f);
+	show_flights(p);
 	f->served_stale = true;
 	return true;
 }
@@ -363,7 +370,7 @@ const struct pool_events query_events = {
 
 static void overload(struct proxy *p, const struct client *c, const struct query *q)
 {
-	metric_inc(&p->options.metrics->dropped[REASON_OVERLOAD]);
+	metric_inc(&p->options.metrics->overloads);
 	send_error(p, c, q, RCODE_SERVFAIL, REASON_OVERLOAD,
 		   "overload: too many queries are waiting for the upstreams", now(p));
 }
@@ -380,7 +387,7 @@ static struct flight *begin_flight(struct proxy *p, const struct query *q,
 	f->domain = p->options.domains
 			? domains_hash(p->options.domains, a->key, q->question.name_len)
 			: 0;
-	metric_set(&p->options.metrics->flights, flights_count(p->flights));
+	show_flights(p);
 	if (!timer_running(&p->deadline))
 		(void)timer_set(p->options.loop, &p->deadline,
 				f->began_us + p->options.timeout_us, expire, p);
@@ -418,6 +425,7 @@ static void forward(struct proxy *p, const struct client *c, const struct query 
 		overload(p, c, q);
 		return;
 	}
+	show_flights(p);
 	id = f->id;
 	if (joined)
 		metric_inc(&p->options.metrics->joined);
@@ -488,13 +496,13 @@ void query_begin(void *arg, const struct client *c, const uint8_t *message, size
 	enum reason why;
 	enum verdict verdict = check_message(&q, message, len, tcp, &rcode, &why);
 
+	metric_inc(
+	    &m->requests[tcp ? METRIC_TCP : METRIC_UDP][qtype_slot(q.question.type)]);
 	if (verdict == VERDICT_DROP) {
 		metric_inc(&m->dropped[why]);
 		client_drop(p->front, c);
 		return;
 	}
-	metric_inc(
-	    &m->requests[tcp ? METRIC_TCP : METRIC_UDP][qtype_slot(q.question.type)]);
 	if (verdict == VERDICT_REPLY)
 		send_error(p, c, &q, rcode, REASON_NONE, NULL, now(p));
 	else

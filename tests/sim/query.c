@@ -72,6 +72,46 @@ static void what_differs_is_not_joined(void **state)
 	world_free();
 }
 
+/* After each way in which a query ends. */
+static void counters_add_up(void **state)
+{
+	static const uint8_t response[12] = {0, 0, 0x80};
+	const struct metrics *m;
+
+	(void)state;
+	world_new(1);
+	m = world_metrics();
+	world_server(0)->mute = true;
+	for (unsigned i = 0; i < 10; i++)
+		world_ask("example.com");
+	world_settle();
+	assert_int_equal(m->waiting, 10);
+	assert_true(world_adds_up());
+	world_answer(world_received(0, 0));
+	world_settle();
+	assert_int_equal(m->waiting, 0);
+	assert_true(world_adds_up());
+	for (unsigned i = 0; i < WAITERS_PER_FLIGHT + 7; i++)
+		world_ask("example.net");
+	world_settle();
+	assert_int_equal(m->overloads, 7);
+	assert_int_equal(m->dropped[REASON_OVERLOAD], 0);
+	assert_int_equal(m->waiting, WAITERS_PER_FLIGHT);
+	assert_true(world_adds_up());
+	world_run(6 * WORLD_S);
+	assert_int_equal(m->waiting, 0);
+	assert_true(world_adds_up());
+	world_ask_raw(response, sizeof response);
+	world_ask_raw(response, 11);
+	assert_int_equal(m->dropped[REASON_NOT_A_QUERY], 1);
+	assert_int_equal(m->dropped[REASON_SHORT_MESSAGE], 1);
+	assert_true(world_adds_up());
+	world_ask("example.org");
+	world_abort();
+	assert_int_equal(m->waiting, 0);
+	world_free();
+}
+
 static void one_question_holds_a_bounded_number_of_clients(void **state)
 {
 	(void)state;
@@ -82,7 +122,7 @@ static void one_question_holds_a_bounded_number_of_clients(void **state)
 	world_settle();
 	assert_int_equal(world_received_count(0), 1);
 	assert_failed(WAITERS_PER_FLIGHT, 23, "overload");
-	assert_int_equal(world_metrics()->dropped[REASON_OVERLOAD], 1);
+	assert_int_equal(world_metrics()->overloads, 1);
 	world_answer(world_received(0, 0));
 	world_settle();
 	assert_good(0);
@@ -217,6 +257,7 @@ int main(void)
 	    cmocka_unit_test(queries_of_a_round_share_a_record),
 	    cmocka_unit_test(identical_questions_join),
 	    cmocka_unit_test(what_differs_is_not_joined),
+	    cmocka_unit_test(counters_add_up),
 	    cmocka_unit_test(one_question_holds_a_bounded_number_of_clients),
 	    cmocka_unit_test(the_deadline_is_the_first_clients),
 	    cmocka_unit_test(nothing_is_sent_after_the_deadline),

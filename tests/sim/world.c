@@ -404,12 +404,13 @@ static void read_ede(struct told *t)
 		 (const char *)r.edns.ede[0].text);
 }
 
-void client_send(struct front *f, const struct client *c, size_t len)
+void client_send(struct front *f, const struct client *c, size_t len, uint64_t *sent)
 {
 	struct told *t = world->clients[c->tcp.slot];
 
 	(void)f;
 	assert(len >= DNS_HEADER_LEN);
+	metric_inc(sent);
 	t->answers++;
 	t->at_us = world->loop.now;
 	t->rcode = world->scratch[3] & 15u;
@@ -856,8 +857,27 @@ void world_change_network(bool path, bool slept)
 	world->path_changed = false;
 }
 
+static uint64_t sum(const uint64_t *counters, size_t n)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all += counters[i];
+	return all;
+}
+
+bool world_adds_up(void)
+{
+	const struct metrics *m = &world->metrics;
+
+	return sum(m->requests[0], METRIC_PROTO_N * METRIC_TYPES) ==
+	       sum(m->responses[0], METRIC_RCODES * SOURCE_N) +
+		   sum(m->dropped, REASON_N) + m->waiting;
+}
+
 void world_free(void)
 {
+	assert(world_adds_up());
 	pool_free(world->pool);
 	proxy_free(world->proxy);
 	cache_free(world->cache);

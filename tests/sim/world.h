@@ -89,6 +89,9 @@ void world_warm(void);
 /* The network has changed: PATH says whether that concerns the connections. Or it has SLEPT. */
 void world_change_network(bool path, bool slept);
 
+/* True if requests = responses + dropped + waiting; each world must end so. */
+bool world_adds_up(void);
+
 struct server *world_server(unsigned i);
 struct metrics *world_metrics(void);
 uint64_t world_now(void);

@@ -122,6 +122,9 @@ static void test_shows_what_alerts_need_from_the_start(void **state)
 	assert_line(f,
 		    "dotgate_dns_responses_total{rcode=\"SERVFAIL\",source=\"error\"} 0");
 	assert_line(f, "dotgate_dropped_total{reason=\"short_message\"} 0");
+	assert_line(f, "dotgate_dropped_total{reason=\"send_failed\"} 0");
+	assert_line(f, "dotgate_tcp_dropped_total{reason=\"client_limit\"} 0");
+	assert_line(f, "dotgate_overload_total 0");
 	assert_line(f,
 		    "dotgate_dns_request_duration_seconds_count{source=\"upstream\"} 0");
 	assert_line(f,
@@ -148,7 +151,10 @@ static void test_shows_what_has_counted(void **state)
 
 	w->requests[METRIC_TCP][METRIC_TYPES - 1] = 2;
 	w->responses[5][SOURCE_LOCAL] = 4;
-	w->dropped[REASON_OVERLOAD] = 6;
+	w->dropped[REASON_CLIENT_GONE] = 6;
+	w->tcp_dropped[REASON_CLIENT_GONE] = 7;
+	w->overloads = 8;
+	w->waiting = 9;
 	w->upstream[0].requests[REASON_NONE] = 41;
 	w->upstream[0].requests[REASON_TLS_PIN] = 42;
 	w->upstream[0].closed[REASON_TLS_CERT_EXPIRED] = 43;
@@ -163,7 +169,10 @@ static void test_shows_what_has_counted(void **state)
 	assert_line(f, "dotgate_dns_requests_total{proto=\"tcp\",type=\"other\"} 2");
 	assert_line(f,
 		    "dotgate_dns_responses_total{rcode=\"REFUSED\",source=\"local\"} 4");
-	assert_line(f, "dotgate_dropped_total{reason=\"overload\"} 6");
+	assert_line(f, "dotgate_dropped_total{reason=\"client_gone\"} 6");
+	assert_line(f, "dotgate_tcp_dropped_total{reason=\"client_gone\"} 7");
+	assert_line(f, "dotgate_overload_total 8");
+	assert_line(f, "dotgate_waiting 9");
 #define UPSTREAM "{upstream=\"tls://192.0.2.1#a.test\""
 	assert_line(f, "dotgate_upstream_requests_total" UPSTREAM
 		       ",result=\"answered\"} 41");
@@ -287,7 +296,7 @@ static void test_every_row_stands_under_its_metric(void **state)
 		assert_int_equal(strncmp(line, metric, strlen(metric)), 0);
 		assert_non_null(strchr(line, ' '));
 	}
-	assert_int_equal(metrics, 27);
+	assert_int_equal(metrics, 30);
 }
 
 int main(void)

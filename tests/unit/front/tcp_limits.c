@@ -66,7 +66,7 @@ static void test_stuck_reader(void **state)
 	for (unsigned i = 0; i < 127; i++)
 		reply(f, &f->queries[i].client, i, 65535);
 	run_until_clients(f, 0); /* though a query is under way */
-	assert_int_equal(dropped(f, REASON_SEND_FAILED), 1);
+	assert_int_equal(cut_off(f, REASON_SEND_FAILED), 1);
 	assert_int_equal(f->tcp->buffered, 0);
 	close(fd);
 }
@@ -99,7 +99,7 @@ static void test_stuck_asker(void **state)
 		run_round(f);
 	}
 	assert_int_equal(f->metrics->tcp_clients, 0);
-	assert_int_equal(dropped(f, REASON_SEND_FAILED), 1);
+	assert_int_equal(cut_off(f, REASON_SEND_FAILED), 1);
 	close(fd);
 }
 
@@ -114,7 +114,7 @@ static void test_idle(void **state)
 	hears_end(f, fd);
 	assert_true(loop_now(f->loop) - began >= IDLE_US);
 	assert_int_equal(f->metrics->tcp_clients, 0);
-	assert_int_equal(dropped(f, REASON_CLIENT_LIMIT), 0);
+	assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), 0);
 }
 
 /* A single octet now and then is no query. */
@@ -212,7 +212,7 @@ static void test_idlest_gives_way(void **state)
 		fds[CLIENTS_MAX + i] = dial_number(f, 50 + i);
 		hears_end(f, fds[2 + i]);
 		assert_int_equal(f->metrics->tcp_clients, CLIENTS_MAX);
-		assert_int_equal(dropped(f, REASON_CLIENT_LIMIT), i + 1);
+		assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), i + 1);
 	}
 	f->mode = ECHO;
 	for (unsigned i = 0; i < CLIENTS_MAX + 2; i++) {
@@ -243,7 +243,7 @@ static void test_all_busy(void **state)
 	hears_end(f, late);
 	assert_int_equal(f->metrics->tcp_clients, CLIENTS_MAX);
 	assert_int_equal(f->metrics->tcp_accepted, CLIENTS_MAX);
-	assert_int_equal(dropped(f, REASON_CLIENT_LIMIT), 1);
+	assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), 1);
 	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
 		answer(f, i);
 		assert_int_equal(hear(f, fds[i]), i);
@@ -289,7 +289,7 @@ static void test_per_address(void **state)
 	hears_end(f, dial_from(f, "127.0.0.1"));
 	hears_end(f, dial_from(f, "127.0.0.1"));
 	assert_int_equal(f->metrics->tcp_clients, CLIENTS_MAX);
-	assert_int_equal(dropped(f, REASON_CLIENT_LIMIT), 2);
+	assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), 2);
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		assert_true(is_open(fds[i]));
 	/* one leaves, one can come */
@@ -345,8 +345,8 @@ static void test_memory(void **state)
 	}
 	run_rounds(f, 20);
 	assert_in_range(f->tcp->buffered, 32u << 20, 48u << 20);
-	assert_true(dropped(f, REASON_CLIENT_LIMIT) > 0);
-	assert_int_equal(f->metrics->tcp_clients + dropped(f, REASON_CLIENT_LIMIT),
+	assert_true(cut_off(f, REASON_CLIENT_LIMIT) > 0);
+	assert_int_equal(f->metrics->tcp_clients + cut_off(f, REASON_CLIENT_LIMIT),
 			 HOARDERS);
 	hears_end(f, fds[0]);
 	fds[0] = -1;
@@ -362,6 +362,30 @@ static void test_memory(void **state)
 	assert_int_equal(f->tcp->buffered, 0);
 	free(fds);
 	tear_down(&fixture);
+}
+
+/* An answer that finds no room is dropped, and its client cut off, as it would wait in vain. */
+static void test_no_memory_for_an_answer(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f);
+	size_t buffered;
+
+	f->mode = HOLD;
+	ask(fd, 0, 3);
+	run_until_queries(f, 3);
+	answer(f, 0);
+	buffered = f->tcp->buffered;
+	f->tcp->buffered = (size_t)64 << 20;
+	answer(f, 1);
+	f->tcp->buffered = buffered;
+	answer(f, 2);
+	run_until_clients(f, 0);
+	assert_int_equal(f->sent, 1);
+	assert_int_equal(dropped(f, REASON_CLIENT_LIMIT), 1);
+	assert_int_equal(dropped(f, REASON_CLIENT_GONE), 1);
+	assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), 1);
+	close(fd);
 }
 
 /* ---- descriptors ---- */
@@ -401,7 +425,7 @@ static void test_no_descriptor_idle_gives_way(void **state)
 	assert_int_equal(hear(f, late), 4);
 	hears_end(f, idle);
 	allow_descriptors(limit);
-	assert_int_equal(dropped(f, REASON_NO_DESCRIPTOR), 1);
+	assert_int_equal(cut_off(f, REASON_NO_DESCRIPTOR), 1);
 	assert_int_equal(f->metrics->tcp_clients, 1);
 	close(late);
 }
@@ -421,7 +445,7 @@ static void test_no_descriptor_newcomer_goes(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		hears_end(f, late[i]);
 	allow_descriptors(limit);
-	assert_int_equal(dropped(f, REASON_NO_DESCRIPTOR), 3);
+	assert_int_equal(cut_off(f, REASON_NO_DESCRIPTOR), 3);
 	assert_int_equal(f->metrics->tcp_clients, 1);
 	answer(f, 0);
 	assert_int_equal(hear(f, busy), 1);
@@ -454,7 +478,7 @@ static void test_no_descriptor_at_all(void **state)
 	assert_in_range(f->tcp->pause.due, began, loop_now(f->loop) + 100000);
 	run_rounds(f, 10);
 	assert_int_equal(f->metrics->tcp_accepted, 1);
-	assert_int_equal(dropped(f, REASON_NO_DESCRIPTOR), 0);
+	assert_int_equal(cut_off(f, REASON_NO_DESCRIPTOR), 0);
 	allow_descriptors(limit);
 	close(taken);
 	/* it is accepted as soon as the pause is over */
@@ -486,6 +510,7 @@ int main(void)
 	    TEST(test_per_address),
 	    TEST(test_holding),
 	    cmocka_unit_test(test_memory),
+	    TEST(test_no_memory_for_an_answer),
 	    TEST(test_no_descriptor_idle_gives_way),
 	    TEST(test_no_descriptor_newcomer_goes),
 	    TEST(test_no_descriptor_at_all),
