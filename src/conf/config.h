@@ -74,6 +74,7 @@ struct config {
 	unsigned route_count;
 	struct route_conf route[ROUTES_CONF_MAX];
 	bool special_names; /* are answered here */
+	bool ede_detail;    /* clients are told which upstream failed, and how */
 	bool
 	    upstream_is_default; /* `upstream` is what stands there when nothing is given */
 	unsigned discover_count;

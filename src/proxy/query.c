@@ -74,6 +74,8 @@ static void send_error(struct proxy *p, const struct client *c, const struct que
 
 	if (!out)
 		return;
+	if (why == REASON_OVERLOAD)
+		metric_inc(&p->options.metrics->overloads);
 	n = reply_error(out, q, rcode, ede, text, keepalive_for(p, c, q));
 	client_send(p->front, c, n, count_response(p, rcode, source, asked_us));
 }
@@ -264,6 +266,13 @@ static struct pool_ask ask_of(const struct flight *f, const struct query *q)
 				 .group = f->group};
 }
 
+/* What clients hear of a failure. The text of an upstream's has its address and path in it, which
+ * are the operator's business; that of an overload has not. */
+static const char *told(const struct proxy *p, enum reason why, const char *text)
+{
+	return p->options.ede_detail || why == REASON_OVERLOAD ? text : reason_word(why);
+}
+
 static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
 {
 	struct pool_ask ask = ask_of(f, q);
@@ -289,7 +298,7 @@ static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
 		}
 	}
 	if (!f->out && !f->silences)
-		query_fail(p, f, why, text);
+		query_fail(p, f, why, told(p, why, text));
 }
 
 static void send_again(struct proxy *p, struct flight *f)
@@ -370,7 +379,6 @@ const struct pool_events query_events = {
 
 static void overload(struct proxy *p, const struct client *c, const struct query *q)
 {
-	metric_inc(&p->options.metrics->overloads);
 	send_error(p, c, q, RCODE_SERVFAIL, REASON_OVERLOAD,
 		   "overload: too many queries are waiting for the upstreams", now(p));
 }

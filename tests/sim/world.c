@@ -777,6 +777,7 @@ void world_make(const struct world_plan *plan)
 	struct proxy_options proxy = {
 	    .timeout_us = 5 * WORLD_S,
 	    .stale_after_us = 1800 * WORLD_MS,
+	    .ede_detail = !plan->terse,
 	    .recall = {
 		.limits = {.ttl_max = 86400, .negative_ttl_max = 3600, .failure_ttl = 5},
 		.serve_stale = 86400}};

@@ -70,6 +70,7 @@ struct world_plan {
 	uint64_t keep_warm_us;
 	bool cached;
 	bool early_data;
+	bool terse; /* clients are told no more than why */
 };
 
 void world_make(const struct world_plan *plan);

@@ -93,7 +93,8 @@ static void check_printed(const char *line)
 	"failure-ttl              5s\n"                                                  \
 	"serve-stale              1d\n"                                                  \
 	"stale-after              1800ms\n"                                              \
-	"special-names            on\n"
+	"special-names            on\n"                                                  \
+	"ede-detail               off\n"
 
 static void test_defaults(void **state)
 {
@@ -116,6 +117,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.log_level, LOG_NOTICE);
 	assert_false(config.http_set);
 	assert_false(config.tls13_only);
+	assert_false(config.ede_detail);
 }
 
 static void test_commands(void **state)
