@@ -144,7 +144,8 @@ static int start_http(struct daemon *d)
 	    .unauthenticated = d->upstreams.unauthenticated,
 	    .heartbeats = d->heartbeats,
 	    .cache_numbers = d->cache ? commands_cache_numbers : NULL,
-	    .cache_arg = d->cache};
+	    .cache_arg = d->cache,
+	    .started = moment_now()};
 	if (!d->config.http_set)
 		return 0;
 	r = http_start(&d->http, &d->http_options);

@@ -13,6 +13,7 @@
 #include "net/timer.h"
 #include "os/clockwatch.h"
 #include "os/netwatch.h"
+#include "proxy/flight.h"
 #include "proxy/query.h"
 #include "warm_start.h"
 
@@ -62,6 +63,7 @@ static void beat(void *arg)
 	uint64_t next = pool_look_for_addresses(w->pool) ? LOOK_US : HEARTBEAT_US;
 
 	metric_inc(&w->beats);
+	udp_look(w->front.udp);
 	if (change != CLOCK_SAME)
 		pool_network_changed(w->pool, change == CLOCK_SLEPT);
 	(void)timer_set(w->loop, &w->heartbeat, loop_now(w->loop) + next, beat, w);
@@ -240,6 +242,8 @@ static int make(struct worker *w, const struct worker_options *o)
 		r = make_pool(w, o);
 	if (r < 0)
 		return r;
+	metric_set(&w->metrics->flights_max, FLIGHTS_MAX);
+	metric_set(&w->metrics->waiting_max, WAITERS_MAX);
 	proxy_connect(w->proxy, &w->front, w->pool);
 	loop_at_round_end(w->loop, end_round, w);
 	w->control = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

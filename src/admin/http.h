@@ -2,6 +2,7 @@
 #ifndef DOTGATE_ADMIN_HTTP_H
 #define DOTGATE_ADMIN_HTTP_H
 
+#include "admin/started.h"
 #include "base/address.h"
 #include "base/metric.h"
 
@@ -25,6 +26,7 @@ struct http_options {
 	/* NULL: there is no cache. */
 	void (*cache_numbers)(void *arg, struct cache_numbers *out);
 	void *cache_arg;
+	struct moment started;
 };
 
 /* Serves until http_stop(). Returns 0 or -errno (-ELIBACC: libmicrohttpd is not

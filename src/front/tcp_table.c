@@ -179,6 +179,7 @@ int tcp_table_init(struct tcp *t)
 	t->clients = calloc(t->options.clients_max, sizeof *t->clients);
 	if (!t->census || !t->clients)
 		return -ENOMEM;
+	metric_set(&t->options.metrics->tcp_clients_max, t->options.clients_max);
 	return timer_set(t->options.loop, &t->idle, TCP_NEVER, run_idle, t);
 }
 

@@ -29,6 +29,10 @@ void udp_flush(struct udp *u);
 /* Serves what has arrived, then reads no more; what is answered later still leaves. */
 void udp_stop(struct udp *u);
 
+/* Asks the kernel how many datagrams it had no room for, and counts them. To be called now and
+ * then. */
+void udp_look(struct udp *u);
+
 void udp_free(struct udp *u);
 
 /* The part of the client interface that is UDP's; see client.h. */

@@ -1,4 +1,5 @@
 """requests = responses + dropped, exactly, whatever becomes of a query."""
+import signal
 import socket
 import struct
 import time
@@ -124,6 +125,39 @@ def test_client_that_takes_no_answers(served):
     assert got["dropped"] >= 3
     assert got["requests"] <= n + 403
     s.close()
+
+
+def test_datagrams_that_the_kernel_had_no_room_for(served):
+    """A daemon that does not get the CPU: what it never saw is counted all the same."""
+    _, gate = served(http=True)
+    assert gate.metric("dotgate_udp_kernel_drops_total") == 0
+    gate.signal(signal.SIGSTOP)
+    try:
+        with client.connect_udp(gate.address, gate.port) as sock:
+            for _ in range(10000):  # each takes 2 KiB and more of 8 MiB at most
+                sock.send(b"\0\1\x80\0" + bytes(1400))
+    finally:
+        gate.signal(signal.SIGCONT)
+    end = time.monotonic() + SETTLE_SECONDS
+    while not gate.metric("dotgate_udp_kernel_drops_total"):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    n = start(gate)
+    assert n + gate.metric("dotgate_udp_kernel_drops_total") >= 10000
+    settled(gate, n)
+
+
+def test_how_full_the_tables_are(served):
+    up, gate = served(http=True, on_query=lambda conn, q: None)
+    with gate.stream() as s:
+        s.send(query("a.example.test"), query("a.example.test"), query("b.example.test"))
+        up.wait_queries(2)
+        assert gate.metric("dotgate_waiting") == 3 < gate.metric("dotgate_waiting_max")
+        assert gate.metric("dotgate_inflight") == 2 < gate.metric("dotgate_inflight_max")
+        assert gate.metric("dotgate_tcp_clients") == 1
+    assert gate.metric("dotgate_tcp_clients_max") == 16384
+    assert gate.metric("dotgate_cache_bytes") < gate.metric("dotgate_cache_size_bytes")
+    assert abs(time.time() - gate.metric("process_start_time_seconds")) < 60
 
 
 @pytest.fixture

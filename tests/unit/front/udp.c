@@ -434,6 +434,31 @@ static void test_port_0(void **state)
 	close(fd);
 }
 
+/* What the kernel has no room for is counted, once, at the next look. */
+static void test_kernel_drops(void **state)
+{
+	struct fixture *f = *state;
+	struct address a = make("127.0.0.1", 0);
+	int fd = socket_listen_udp(&a), small = 4096, client;
+	uint64_t drops;
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+	assert_int_equal(socket_local_address(fd, &a), 0);
+	assert_int_equal(udp_add(f->udp, fd, false), 0);
+	client = connect_to(&a);
+	udp_look(f->udp);
+	assert_int_equal(f->metrics->udp_kernel_drops, 0);
+	for (unsigned i = 0; i < MANY; i++)
+		ask(client, i, 500);
+	udp_look(f->udp);
+	drops = f->metrics->udp_kernel_drops;
+	assert_true(drops > 0);
+	udp_look(f->udp);
+	assert_int_equal(f->metrics->udp_kernel_drops, drops);
+	run_until(f, (unsigned)(MANY - drops));
+	close(client);
+}
+
 /* ---- answers ---- */
 
 /* More answers in a round than there are slots, latest query first. */
@@ -644,6 +669,7 @@ int main(void)
 	    TEST(test_long_message),
 	    TEST(test_empty_message),
 	    TEST(test_port_0),
+	    TEST(test_kernel_drops),
 	    TEST(test_out_of_slots),
 	    TEST(test_room_without_send),
 	    TEST(test_largest_answer),
