@@ -160,9 +160,10 @@ static void *run(void *arg)
 
 /* ---- making one ---- */
 
+/* One worker's part of a cap; 0: there is none. */
 static unsigned part(unsigned cap, unsigned share)
 {
-	return cap > share ? cap / share : 1;
+	return cap > share ? cap / share : cap > 0;
 }
 
 static int make_front(struct worker *w, const struct worker_options *o)

@@ -94,9 +94,10 @@ struct config {
 	uint64_t query_timeout_us; /* a query's deadline */
 	uint64_t tcp_idle_us;	   /* TCP clients */
 	unsigned tcp_clients;	   /* TCP clients in all */
-	unsigned tcp_clients_per_address;
-	uint64_t upstream_idle_us; /* we close an idle upstream connection after this */
-	uint64_t keep_warm_us;	   /* unless clients were active so recently */
+	unsigned
+	    tcp_clients_per_address; /* 0: half of them, and only when places are scarce */
+	uint64_t upstream_idle_us;   /* we close an idle upstream connection after this */
+	uint64_t keep_warm_us;	     /* unless clients were active so recently */
 	enum policy policy;
 	unsigned race; /* POLICY_RACE: upstreams asked at once */
 	enum hedge hedge;

@@ -98,7 +98,7 @@ static bool relieve(struct tcp *t, int listener)
 	if (!someone_waits(listener))
 		return false;
 	complain(t);
-	if (tcp_table_give_way(t, REASON_NO_DESCRIPTOR) || turn_away(t, listener))
+	if (tcp_table_free_descriptor(t) || turn_away(t, listener))
 		return true;
 	pause_accepting(t);
 	return false;
@@ -112,17 +112,23 @@ static void refuse(struct tcp *t, int fd)
 	close(fd);
 }
 
+/* The cap for one address that the operator has set. */
+static bool is_over_cap(const struct tcp *t, uint32_t place)
+{
+	unsigned cap = t->options.clients_per_address;
+
+	return cap && census_holder(t->census, place)->count > cap;
+}
+
 static void admit(struct tcp *t, int fd, const struct address *peer)
 {
 	uint32_t place;
 
-	/* first: who has too many already must not drive others out */
-	if (census_enter(t->census, peer, t->options.clients_per_address, &place) < 0) {
+	if (census_enter(t->census, peer, &place) < 0) {
 		refuse(t, fd);
 		return;
 	}
-	if ((t->count >= t->options.clients_max &&
-	     !tcp_table_give_way(t, REASON_CLIENT_LIMIT)) ||
+	if (is_over_cap(t, place) || !tcp_table_make_room(t, place) ||
 	    tcp_table_open(t, fd, place) < 0) {
 		census_leave(t->census, place);
 		refuse(t, fd);

@@ -14,9 +14,10 @@ struct tcp_options {
 	struct metrics *metrics;
 	front_query_fn *on_query;
 	void *arg;	      /* of on_query */
-	unsigned clients_max; /* connections in all; at the cap the idlest gives way */
-	unsigned clients_per_address; /* one address cannot take the whole table */
-	uint64_t idle_us;	      /* without a query under way */
+	unsigned clients_max; /* connections in all; who gives way: tcp_table.h */
+	unsigned
+	    clients_per_address; /* of one address, at any time; 0: its share alone counts */
+	uint64_t idle_us;	 /* without a query under way */
 };
 
 int tcp_new(struct tcp **out, const struct tcp_options *o);

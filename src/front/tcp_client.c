@@ -49,11 +49,14 @@ void tcp_client_mark(struct tcp_client *c)
 void tcp_client_touch(struct tcp_client *c)
 {
 	struct tcp *t = c->tcp;
+	struct holder *h = census_holder(t->census, c->place);
 
 	c->active_us = loop_now(t->options.loop);
 	c->busy = !tcp_client_is_quiet(c);
 	list_remove(&c->age);
 	list_append(c->busy ? &t->busy : &t->quiet, &c->age);
+	list_remove(&c->kin);
+	list_append(c->busy ? &h->busy : &h->quiet, &c->kin);
 }
 
 /* Without an answer that was lost the client would wait in vain: better that it knows. */

@@ -22,6 +22,7 @@ struct tcp_client {
 	struct tcp *tcp;
 	loop_watch watch;
 	struct list age;     /* in tcp->quiet or tcp->busy */
+	struct list kin;     /* in the list of that name of its address */
 	struct list work;    /* in tcp->dirty or tcp->resume, or in neither */
 	struct list holding; /* in tcp->holding while it has a buffer */
 	struct buf in;	     /* a frame that is not whole, or what a cap holds back */
@@ -40,7 +41,7 @@ struct tcp_client {
 };
 
 /* Many thousands of them are idle. */
-_Static_assert(sizeof(struct tcp_client) <= 160, "an idle client costs little");
+_Static_assert(sizeof(struct tcp_client) <= 176, "an idle client costs little");
 
 /* Reads what has arrived, up to a chunk, and passes whole frames up. */
 void tcp_client_read(struct tcp_client *c);

@@ -227,6 +227,38 @@ def test_cap_for_one_address(served):
         s.close()
 
 
+def mute_some(conn, q):
+    if not q.name.startswith("mute"):
+        conn.answer(q)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("scarce", [{"options": ["--tcp-clients", "30"]}, {"files": 64}])
+def test_one_address_cannot_take_all_places(served, scarce, busy):
+    """Neither with idle connections nor with such as wait for what never comes."""
+    _, gate = served(on_query=mute_some, http=True, **scarce)
+    held = []
+    for i in range(80):
+        s = gate.stream()
+        held.append(s)
+        try:
+            if busy:
+                s.send(query(f"mute{i}.example.test"))
+        except OSError:
+            pass  # it was refused
+    places = gate.metric("dotgate_tcp_clients_max")
+    assert 4 <= places < 64
+    for i in range(8):
+        name = f"o{i}.example.test"
+        other = socket.create_connection((gate.address, gate.port), 8, (f"127.0.0.{9 + i}", 0))
+        other.sendall(wire.frame(query(name).to_wire()))
+        data = other.recv(4096)
+        assert data and client.is_good(client.parse(data[2:]), name)
+        other.close()
+    for s in held:
+        s.close()
+
+
 def test_cap_in_all(served):
     """At the cap the idlest gives way: a new client is served at once."""
     _, gate = served(options=["--tcp-clients", "30"])

@@ -301,6 +301,132 @@ static void test_per_address(void **state)
 		close(fds[i]);
 }
 
+/* A worker whose places nothing but shares limits. */
+static struct fixture *start_shared(unsigned places)
+{
+	struct tcp_options o = {.clients_max = places, .idle_us = LONG_US};
+	struct fixture *f = calloc(1, sizeof *f);
+
+	start(f, &o);
+	return f;
+}
+
+/* COUNT clients from 127.0.0.1, from number FIRST on; of them all wait for an answer if BUSY. */
+static void dial_many(struct fixture *f, int *fds, unsigned count, bool busy)
+{
+	f->mode = HOLD;
+	for (unsigned i = 0; i < count; i++) {
+		fds[i] = dial(f);
+		if (busy) {
+			ask(fds[i], i, 1);
+			run_until_queries(f, f->count + 1);
+		}
+	}
+}
+
+static unsigned count_open(const int *fds, unsigned count)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		n += is_open(fds[i]);
+	return n;
+}
+
+static void close_all(const int *fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+/* What nobody else wants one address may have, up to three quarters; then its own idle ones give
+ * way to more of it. */
+static void test_share_binds_when_scarce(void **state)
+{
+	struct fixture *f = start_shared(16);
+	void *fixture = f;
+	int fds[20];
+
+	(void)state;
+	dial_many(f, fds, 20, false);
+	run_rounds(f, 5);
+	assert_int_equal(f->metrics->tcp_clients, 12);
+	assert_int_equal(count_open(fds, 20), 12);
+	assert_int_equal(count_open(fds, 8), 0); /* the idlest have gone */
+	assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), 8);
+	close_all(fds, 20);
+	run_until_clients(f, 0);
+	tear_down(&fixture);
+}
+
+/* Busy ones do not give way to more of the same address: the newcomer goes. */
+static void test_share_of_busy_ones(void **state)
+{
+	struct fixture *f = start_shared(16);
+	void *fixture = f;
+	int fds[12];
+
+	(void)state;
+	dial_many(f, fds, 12, true);
+	hears_end(f, dial_from(f, "127.0.0.1"));
+	assert_int_equal(count_open(fds, 12), 12);
+	close_all(fds, 12);
+	tear_down(&fixture);
+}
+
+/* Others always get in: the heaviest gives way, idle ones first, then busy ones. */
+static void test_heaviest_gives_way(void **state)
+{
+	struct fixture *f = start_shared(16);
+	void *fixture = f;
+	int heavy[12], others[8];
+
+	(void)state;
+	dial_many(f, heavy, 2, false);
+	dial_many(f, heavy + 2, 10, true);
+	for (unsigned i = 0; i < 8; i++) {
+		others[i] = dial_number(f, i);
+		run_until_clients(f, 13 + (i < 3 ? i : 3));
+		for (unsigned n = 0; n < ROUNDS_MAX && f->metrics->tcp_accepted < 13 + i;
+		     n++)
+			run_round(f);
+		/* the two idle ones go first */
+		assert_int_equal(count_open(heavy, 2), i < 4 ? 2 : i == 4 ? 1 : 0);
+		assert_int_equal(count_open(heavy + 2, 10), i < 6 ? 10 : 10 - (i - 5));
+		assert_int_equal(count_open(others, i + 1), i + 1);
+	}
+	f->mode = ECHO;
+	for (unsigned i = 0; i < 8; i++) {
+		ask(others[i], i, 1);
+		assert_int_equal(hear(f, others[i]), i);
+	}
+	close_all(heavy, 12);
+	close_all(others, 8);
+	tear_down(&fixture);
+}
+
+/* Of two that have as many, and less than half, idle ones of anybody go before busy ones. */
+static void test_within_its_share_idle_ones_of_others_go_first(void **state)
+{
+	struct fixture *f = start_shared(8);
+	void *fixture = f;
+	int heavy[3], others[6];
+
+	(void)state;
+	dial_many(f, heavy, 3, true);
+	for (unsigned i = 0; i < 5; i++) {
+		others[i] = dial_number(f, i);
+		run_until_clients(f, 4 + i);
+	}
+	others[5] = dial_number(f, 5);
+	hears_end(f, others[0]);
+	assert_int_equal(count_open(heavy, 3), 3);
+	assert_int_equal(count_open(others + 1, 5), 5);
+	close_all(heavy, 3);
+	close_all(others + 1, 5);
+	tear_down(&fixture);
+}
+
 /* ---- memory of all clients ---- */
 
 /* Who has half a frame left when all answers have been sent is still known to hold
@@ -508,6 +634,10 @@ int main(void)
 	    TEST(test_all_busy),
 	    TEST(test_dropped_gives_way),
 	    TEST(test_per_address),
+	    cmocka_unit_test(test_share_binds_when_scarce),
+	    cmocka_unit_test(test_share_of_busy_ones),
+	    cmocka_unit_test(test_heaviest_gives_way),
+	    cmocka_unit_test(test_within_its_share_idle_ones_of_others_go_first),
 	    TEST(test_holding),
 	    cmocka_unit_test(test_memory),
 	    TEST(test_no_memory_for_an_answer),
