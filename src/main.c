@@ -264,6 +264,18 @@ static void wait_for_end(struct daemon *d, const sigset_t *set)
 	wait_for_workers(d, set);
 }
 
+static void share_descriptors(struct daemon *d)
+{
+	unsigned plain = upstreams_plain(&d->upstreams);
+	const struct descriptor_users users = {.workers = d->worker_count,
+					       .listeners = d->config.listen_count,
+					       .tls = d->upstreams.count - plain,
+					       .plain = plain,
+					       .http = d->config.http_set};
+
+	descriptors_fit(&d->config, &users);
+}
+
 /* Everything up to the first query. Returns 0 or the exit code. */
 static int set_up(struct daemon *d)
 {
@@ -273,10 +285,10 @@ static int set_up(struct daemon *d)
 	d->worker_count = d->config.workers ? d->config.workers : cpu_count("");
 	if (d->worker_count > WORKERS_MAX)
 		d->worker_count = WORKERS_MAX;
-	descriptors_fit(&d->config, d->worker_count);
 	r = upstreams_make(&d->upstreams, &d->config, error);
 	if (r < 0)
 		return complain(r == -ENOMEM ? EXIT_RUNTIME : EXIT_USAGE, error);
+	share_descriptors(d);
 	r = names_begin(&d->names, &d->upstreams, &d->config, error);
 	if (r < 0)
 		return complain(r == -EINVAL ? EXIT_USAGE : EXIT_RUNTIME, error);

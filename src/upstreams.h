@@ -29,4 +29,7 @@ int upstreams_make(struct upstreams *u, const struct config *c,
 		   char error[UPSTREAMS_ERROR_MAX]);
 void upstreams_free(struct upstreams *u);
 
+/* How many of them are asked in the clear. */
+unsigned upstreams_plain(const struct upstreams *u);
+
 #endif

@@ -12,17 +12,23 @@
 #include "front/udp.h"
 #include "net/timer.h"
 #include "os/clockwatch.h"
+#include "os/descriptors.h"
 #include "os/netwatch.h"
 #include "proxy/flight.h"
 #include "proxy/query.h"
+#include "upstream/upstream.h"
 #include "warm_start.h"
 
 /* The deepest thing on a worker's stack is a TLS handshake. */
 #define STACK_SIZE (512 * 1024)
 
-/* Descriptors watched besides TCP clients: listeners, upstream connections, the control.
- */
+/* Descriptors watched besides TCP clients and queries in the clear: listeners, upstream connections
+ * and the attempts at one, the control. */
 #define WATCHES_OTHER (2 * LISTEN_MAX + UPSTREAMS_MAX * 16 + 2)
+
+_Static_assert(DESCRIPTORS_TLS == UPSTREAM_CONNS_MAX &&
+		   DESCRIPTORS_PLAIN == PLAIN_QUERIES_MAX,
+	       "all have descriptors");
 
 #define HEARTBEAT_US 1000000
 
@@ -221,6 +227,12 @@ static struct recall_options config_recall(const struct config *c, struct cache 
 				       .serve_stale = seconds(c->serve_stale_us)};
 }
 
+static unsigned watches(const struct worker_options *o)
+{
+	return o->config->tcp_clients + WATCHES_OTHER +
+	       upstreams_plain(o->upstreams) * PLAIN_QUERIES_MAX;
+}
+
 static int make(struct worker *w, const struct worker_options *o)
 {
 	struct proxy_options p = {.timeout_us = o->config->query_timeout_us,
@@ -230,7 +242,7 @@ static int make(struct worker *w, const struct worker_options *o)
 				  .special_names = o->config->special_names,
 				  .ede_detail = o->config->ede_detail,
 				  .recall = config_recall(o->config, o->cache)};
-	int r = loop_new(&w->loop, o->config->tcp_clients + WATCHES_OTHER);
+	int r = loop_new(&w->loop, watches(o));
 
 	if (r < 0)
 		return r;
@@ -247,6 +259,7 @@ static int make(struct worker *w, const struct worker_options *o)
 	metric_set(&w->metrics->waiting_max, WAITERS_MAX);
 	proxy_connect(w->proxy, &w->front, w->pool);
 	loop_at_round_end(w->loop, end_round, w);
+	loop_at_shortage(w->loop, tcp_free_descriptor, w->front.tcp);
 	w->control = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->control < 0)
 		return -errno;

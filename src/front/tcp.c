@@ -302,6 +302,11 @@ void tcp_free(struct tcp *t)
 	free(t);
 }
 
+bool tcp_free_descriptor(void *tcp)
+{
+	return tcp_table_free_descriptor(tcp);
+}
+
 uint16_t tcp_keepalive(const struct tcp *t)
 {
 	uint64_t units = t->options.idle_us / 100000;

@@ -34,6 +34,9 @@ void tcp_stop(struct tcp *t);
 
 void tcp_free(struct tcp *t);
 
+/* For loop_at_shortage(), with the struct tcp as TCP: an idle client gives way. */
+bool tcp_free_descriptor(void *tcp);
+
 uint16_t tcp_keepalive(const struct tcp *t);
 
 /* The part of the client interface that is TCP's; see client.h. */
