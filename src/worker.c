@@ -240,6 +240,7 @@ static int make(struct worker *w, const struct worker_options *o)
 				  .routes = &o->upstreams->routes,
 				  .domains = o->domains,
 				  .special_names = o->config->special_names,
+				  .log_clients = o->config->log_clients,
 				  .ede_detail = o->config->ede_detail,
 				  .recall = config_recall(o->config, o->cache)};
 	int r = loop_new(&w->loop, watches(o));

@@ -91,6 +91,7 @@ struct config {
 	bool http_set;
 	struct address http;
 	enum log_level log_level;
+	bool log_clients;	   /* the log may have addresses of clients */
 	uint64_t query_timeout_us; /* a query's deadline */
 	uint64_t tcp_idle_us;	   /* TCP clients */
 	unsigned tcp_clients;	   /* TCP clients in all */

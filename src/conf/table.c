@@ -82,6 +82,8 @@ const struct option option_table[OPTIONS] = {
      AT(stale_after_us), 0, 60 * S, EVERYWHERE | RARE},
     {"special-names", 0, "WORD", "localhost, test, ... are answered here", "on",
      &value_switch, AT(special_names), 0, 0, EVERYWHERE | RARE},
+    {"log-clients", 0, "WORD", "the log may have addresses of clients", "off",
+     &value_switch, AT(log_clients), 0, 0, EVERYWHERE | RARE},
     {"ede-detail", 0, "WORD", "clients are told which upstream failed, and how", "off",
      &value_switch, AT(ede_detail), 0, 0, EVERYWHERE | RARE},
     {"time-grace", 0, "NAME", "asked for even while the clock is wrong", NULL,

@@ -10,6 +10,7 @@
 #include "net/timer.h"
 #include "proxy/check.h"
 #include "proxy/flight.h"
+#include "proxy/overload.h"
 #include "proxy/special.h"
 
 /* A query waits this long for an upstream that is down to come back, then hears why not.
@@ -31,6 +32,7 @@ struct proxy {
 	struct list waiting; /* flights that no connection takes at the moment */
 	struct list overdue; /* flights that have a stale answer, by age */
 	struct timer deadline, stale;
+	struct overload overload;
 	char timeout_text[64];
 };
 
@@ -74,8 +76,10 @@ static void send_error(struct proxy *p, const struct client *c, const struct que
 
 	if (!out)
 		return;
-	if (why == REASON_OVERLOAD)
+	if (why == REASON_OVERLOAD) {
 		metric_inc(&p->options.metrics->overloads);
+		overload_refused(&p->overload);
+	}
 	n = reply_error(out, q, rcode, ede, text, keepalive_for(p, c, q));
 	client_send(p->front, c, n, count_response(p, rcode, source, asked_us));
 }
@@ -528,6 +532,7 @@ int proxy_new(struct proxy **out, const struct proxy_options *o)
 	p->options = *o;
 	list_init(&p->waiting);
 	list_init(&p->overdue);
+	overload_init(&p->overload, o->loop, o->log_clients);
 	p->flights = flights_new();
 	if (!p->flights || recall_new(&p->recall, &o->recall) < 0) {
 		flights_free(p->flights);
@@ -553,6 +558,7 @@ void proxy_free(struct proxy *p)
 		return;
 	timer_stop(p->options.loop, &p->deadline);
 	timer_stop(p->options.loop, &p->stale);
+	overload_stop(&p->overload);
 	recall_free(p->recall);
 	flights_free(p->flights);
 	free(p);

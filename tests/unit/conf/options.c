@@ -94,6 +94,7 @@ static void check_printed(const char *line)
 	"serve-stale              1d\n"                                                  \
 	"stale-after              1800ms\n"                                              \
 	"special-names            on\n"                                                  \
+	"log-clients              off\n"                                                 \
 	"ede-detail               off\n"
 
 static void test_defaults(void **state)
