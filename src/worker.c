@@ -233,22 +233,31 @@ static unsigned watches(const struct worker_options *o)
 	       upstreams_plain(o->upstreams) * PLAIN_QUERIES_MAX;
 }
 
+static struct proxy_options config_proxy(const struct worker *w,
+					 const struct worker_options *o)
+{
+	const struct config *c = o->config;
+
+	return (struct proxy_options){.loop = w->loop,
+				      .metrics = w->metrics,
+				      .timeout_us = c->query_timeout_us,
+				      .stale_after_us = c->stale_after_us,
+				      .routes = &o->upstreams->routes,
+				      .domains = o->domains,
+				      .special_names = c->special_names,
+				      .log_clients = c->log_clients,
+				      .ede_detail = c->ede_detail,
+				      .recall = config_recall(c, o->cache)};
+}
+
 static int make(struct worker *w, const struct worker_options *o)
 {
-	struct proxy_options p = {.timeout_us = o->config->query_timeout_us,
-				  .stale_after_us = o->config->stale_after_us,
-				  .routes = &o->upstreams->routes,
-				  .domains = o->domains,
-				  .special_names = o->config->special_names,
-				  .log_clients = o->config->log_clients,
-				  .ede_detail = o->config->ede_detail,
-				  .recall = config_recall(o->config, o->cache)};
+	struct proxy_options p;
 	int r = loop_new(&w->loop, watches(o));
 
 	if (r < 0)
 		return r;
-	p.loop = w->loop;
-	p.metrics = w->metrics;
+	p = config_proxy(w, o);
 	r = proxy_new(&w->proxy, &p);
 	if (r == 0)
 		r = make_front(w, o);
