@@ -149,7 +149,8 @@ static int start_http(struct daemon *d)
 	    .unauthenticated = d->upstreams.unauthenticated,
 	    .heartbeats = d->heartbeats,
 	    .cache_numbers = d->cache ? commands_cache_numbers : NULL,
-	    .cache_arg = d->cache};
+	    .cache_arg = d->cache,
+	    .started = moment_now()};
 	if (!d->config.http_set)
 		return 0;
 	r = http_start(&d->http, &d->http_options);
@@ -280,6 +281,18 @@ static void wait_for_end(struct daemon *d, const sigset_t *set)
 	wait_for_workers(d, set);
 }
 
+static void share_descriptors(struct daemon *d)
+{
+	unsigned plain = upstreams_plain(&d->upstreams);
+	const struct descriptor_users users = {.workers = d->worker_count,
+					       .listeners = d->config.listen_count,
+					       .tls = d->upstreams.count - plain,
+					       .plain = plain,
+					       .http = d->config.http_set};
+
+	descriptors_fit(&d->config, &users);
+}
+
 /* Everything up to the first query. Returns 0 or the exit code. */
 static int set_up(struct daemon *d)
 {
@@ -293,10 +306,10 @@ static int set_up(struct daemon *d)
 		return EXIT_USAGE;
 	/* the daemon can do without: to serve is more than to keep */
 	(void)preflight_files(&d->config, say_warning);
-	descriptors_fit(&d->config, d->worker_count);
 	r = upstreams_make(&d->upstreams, &d->config, error);
 	if (r < 0)
 		return complain(r == -ENOMEM ? EXIT_RUNTIME : EXIT_USAGE, error);
+	share_descriptors(d);
 	r = names_begin(&d->names, &d->upstreams, &d->config, error);
 	if (r < 0)
 		return complain(r == -EINVAL ? EXIT_USAGE : EXIT_RUNTIME, error);

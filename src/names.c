@@ -376,7 +376,7 @@ void names_reload(struct names *n, struct reload *r)
 	for (unsigned i = 0; n && i < n->config->bootstrap_count; i++)
 		reload_add(r, "bootstrap",
 			   upstream_text(&n->config->bootstrap[i], false, text),
-			   n->peers[i], &n->trust[i]);
+			   n->servers.peers[i], &n->servers.trust[i]);
 }
 
 void names_end(struct names *n)

@@ -235,3 +235,12 @@ void upstreams_free(struct upstreams *u)
 		free((void *)(uintptr_t)u->labels[i]);
 	}
 }
+
+unsigned upstreams_plain(const struct upstreams *u)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < u->count; i++)
+		n += u->conf[i]->plain;
+	return n;
+}

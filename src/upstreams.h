@@ -31,5 +31,7 @@ void upstreams_free(struct upstreams *u);
 
 /* True of a copy for time-grace, which shares the addresses of its original. */
 bool upstreams_is_copy(const struct upstreams *u, unsigned i);
+/* How many of them are asked in the clear. */
+unsigned upstreams_plain(const struct upstreams *u);
 
 #endif

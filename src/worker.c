@@ -12,16 +12,24 @@
 #include "front/udp.h"
 #include "net/timer.h"
 #include "os/clockwatch.h"
+#include "os/descriptors.h"
 #include "os/netwatch.h"
+#include "proxy/flight.h"
 #include "proxy/query.h"
+#include "upstream/upstream.h"
 #include "warm_start.h"
 
 /* The deepest thing on a worker's stack is a TLS handshake. */
 #define STACK_SIZE (512 * 1024)
 
-/* Descriptors watched besides TCP clients: listeners, upstream connections, the control.
- */
-#define WATCHES_OTHER (2 * LISTEN_MAX + UPSTREAMS_MAX * 16 + 2)
+/* Descriptors watched besides TCP clients and queries in the clear: listeners, upstream connections
+ * and the attempts at one, the control. */
+#define WATCHES_OTHER                                                                    \
+	(2 * LISTEN_MAX + UPSTREAMS_MAX * (UPSTREAM_CONNS_MAX + DIAL_ATTEMPTS_MAX) + 2)
+
+_Static_assert(DESCRIPTORS_TLS == UPSTREAM_CONNS_MAX &&
+		   DESCRIPTORS_PLAIN == PLAIN_QUERIES_MAX,
+	       "all have descriptors");
 
 #define HEARTBEAT_US 1000000
 
@@ -62,6 +70,7 @@ static void beat(void *arg)
 	uint64_t next = pool_look_for_addresses(w->pool) ? LOOK_US : HEARTBEAT_US;
 
 	metric_inc(&w->beats);
+	udp_look(w->front.udp);
 	if (change != CLOCK_SAME)
 		pool_network_changed(w->pool, change == CLOCK_SLEPT);
 	(void)timer_set(w->loop, &w->heartbeat, loop_now(w->loop) + next, beat, w);
@@ -158,9 +167,10 @@ static void *run(void *arg)
 
 /* ---- making one ---- */
 
+/* One worker's part of a cap; 0: there is none. */
 static unsigned part(unsigned cap, unsigned share)
 {
-	return cap > share ? cap / share : 1;
+	return cap > share ? cap / share : cap > 0;
 }
 
 static int make_front(struct worker *w, const struct worker_options *o)
@@ -218,21 +228,38 @@ static struct recall_options config_recall(const struct config *c, struct cache 
 				       .serve_stale = seconds(c->serve_stale_us)};
 }
 
+static unsigned watches(const struct worker_options *o)
+{
+	return o->config->tcp_clients + WATCHES_OTHER +
+	       upstreams_plain(o->upstreams) * PLAIN_QUERIES_MAX;
+}
+
+static struct proxy_options config_proxy(const struct worker *w,
+					 const struct worker_options *o)
+{
+	const struct config *c = o->config;
+
+	return (struct proxy_options){.loop = w->loop,
+				      .metrics = w->metrics,
+				      .timeout_us = c->query_timeout_us,
+				      .stale_after_us = c->stale_after_us,
+				      .client_share = c->client_share,
+				      .routes = &o->upstreams->routes,
+				      .domains = o->domains,
+				      .special_names = c->special_names,
+				      .log_clients = c->log_clients,
+				      .ede_detail = c->ede_detail,
+				      .recall = config_recall(c, o->cache)};
+}
+
 static int make(struct worker *w, const struct worker_options *o)
 {
-	struct proxy_options p = {.timeout_us = o->config->query_timeout_us,
-				  .stale_after_us = o->config->stale_after_us,
-				  .client_share = o->config->client_share,
-				  .routes = &o->upstreams->routes,
-				  .domains = o->domains,
-				  .special_names = o->config->special_names,
-				  .recall = config_recall(o->config, o->cache)};
-	int r = loop_new(&w->loop, o->config->tcp_clients + WATCHES_OTHER);
+	struct proxy_options p;
+	int r = loop_new(&w->loop, watches(o));
 
 	if (r < 0)
 		return r;
-	p.loop = w->loop;
-	p.metrics = w->metrics;
+	p = config_proxy(w, o);
 	r = proxy_new(&w->proxy, &p);
 	if (r == 0)
 		r = make_front(w, o);
@@ -240,8 +267,11 @@ static int make(struct worker *w, const struct worker_options *o)
 		r = make_pool(w, o);
 	if (r < 0)
 		return r;
+	metric_set(&w->metrics->flights_max, FLIGHTS_MAX);
+	metric_set(&w->metrics->waiting_max, WAITERS_MAX);
 	proxy_connect(w->proxy, &w->front, w->pool);
 	loop_at_round_end(w->loop, end_round, w);
+	loop_at_shortage(w->loop, tcp_free_descriptor, w->front.tcp);
 	w->control = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->control < 0)
 		return -errno;

@@ -47,7 +47,7 @@ static void put_requests(const struct page *p)
 	const char *name = "dotgate_dns_requests_total";
 
 	text_metric(p->out, name, "counter",
-		    "Queries from clients, by protocol and type.");
+		    "Messages from clients, by protocol and type.");
 	for (unsigned proto = 0; proto < METRIC_PROTO_N; proto++) {
 		for (unsigned slot = 0; slot < METRIC_TYPES; slot++) {
 			const struct text_label labels[] = {
@@ -64,11 +64,23 @@ static void put_requests(const struct page *p)
 
 static bool response_is_shown(const struct page *p, unsigned rcode, unsigned source)
 {
-	return p->totals->responses[rcode][source] ||
-	       (source == SOURCE_UPSTREAM &&
-		(rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN ||
-		 rcode == RCODE_SERVFAIL)) ||
-	       (source == SOURCE_ERROR && rcode == RCODE_SERVFAIL);
+	bool usual = rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN;
+
+	if (p->totals->responses[rcode][source])
+		return true;
+	switch ((enum metric_source)source) {
+	case SOURCE_CACHE:
+	case SOURCE_STALE:
+		return usual;
+	case SOURCE_UPSTREAM:
+		return usual || rcode == RCODE_SERVFAIL || rcode == RCODE_REFUSED;
+	case SOURCE_ERROR:
+		return rcode == RCODE_SERVFAIL;
+	case SOURCE_LOCAL:
+	case SOURCE_N:
+		break;
+	}
+	return false;
 }
 
 static void put_responses(const struct page *p)
@@ -76,7 +88,7 @@ static void put_responses(const struct page *p)
 	const char *name = "dotgate_dns_responses_total";
 
 	text_metric(p->out, name, "counter",
-		    "Responses to clients, by rcode and source.");
+		    "Responses sent to clients, by rcode and source.");
 	for (unsigned rcode = 0; rcode < METRIC_RCODES; rcode++) {
 		for (unsigned source = 0; source < SOURCE_N; source++) {
 			const struct text_label labels[] = {
@@ -99,11 +111,22 @@ static void put_durations(const struct page *p)
 	for (unsigned source = 0; source < SOURCE_N; source++) {
 		const struct text_label labels[] = {{"source", sources[source]},
 						    {NULL, NULL}};
-		const struct histogram *h = &p->totals->request_duration[source];
 
-		if (text_histogram_count(h) || source == SOURCE_UPSTREAM ||
-		    source == SOURCE_ERROR)
-			text_histogram(p->out, name, labels, h);
+		text_histogram(p->out, name, labels,
+			       &p->totals->request_duration[source]);
+	}
+}
+
+/* What can happen to a client is shown from the start. */
+static void put_reasons(const struct page *p, const char *name,
+			const uint64_t count[REASON_N])
+{
+	for (unsigned r = 0; r < REASON_N; r++) {
+		const struct text_label labels[] = {
+		    {"reason", reason_word((enum reason)r)}, {NULL, NULL}};
+
+		if (count[r] || r >= REASON_SHORT_MESSAGE)
+			text_row(p->out, name, "", labels, count[r]);
 	}
 }
 
@@ -112,14 +135,17 @@ static void put_dropped(const struct page *p)
 	const char *name = "dotgate_dropped_total";
 
 	text_metric(p->out, name, "counter",
-		    "Messages and connections of clients that were dropped, by reason.");
-	for (unsigned r = 0; r < REASON_N; r++) {
-		const struct text_label labels[] = {
-		    {"reason", reason_word((enum reason)r)}, {NULL, NULL}};
+		    "Queries of clients that got no response, by reason.");
+	put_reasons(p, name, p->totals->dropped);
+}
 
-		if (p->totals->dropped[r] || r >= REASON_SHORT_MESSAGE)
-			text_row(p->out, name, "", labels, p->totals->dropped[r]);
-	}
+static void put_tcp_dropped(const struct page *p)
+{
+	const char *name = "dotgate_tcp_dropped_total";
+
+	text_metric(p->out, name, "counter",
+		    "TCP clients that were refused or cut off, by reason.");
+	put_reasons(p, name, p->totals->tcp_dropped);
 }
 
 static void put_clients(const struct page *p)
@@ -130,11 +156,27 @@ static void put_clients(const struct page *p)
 	put_responses(p);
 	put_durations(p);
 	put_dropped(p);
+	one(p, "dotgate_waiting", "gauge",
+	    "Queries from clients without a response yet: requests less responses and "
+	    "dropped.",
+	    t->waiting);
+	one(p, "dotgate_waiting_max", "gauge", "How many there is room for.",
+	    t->waiting_max);
+	one(p, "dotgate_udp_kernel_drops_total", "counter",
+	    "Datagrams that the kernel dropped before dotgate could read them.",
+	    t->udp_kernel_drops);
+	one(p, "dotgate_overload_total", "counter",
+	    "Responses that said overload, as too much was under way.", t->overloads);
+	put_tcp_dropped(p);
 	one(p, "dotgate_tcp_clients", "gauge", "TCP clients connected.", t->tcp_clients);
+	one(p, "dotgate_tcp_clients_max", "gauge", "How many there are places for.",
+	    t->tcp_clients_max);
 	one(p, "dotgate_tcp_accepted_total", "counter", "TCP connections accepted.",
 	    t->tcp_accepted);
 	one(p, "dotgate_inflight", "gauge",
 	    "Questions that wait for an upstream's answer.", t->flights);
+	one(p, "dotgate_inflight_max", "gauge", "How many there is room for.",
+	    t->flights_max);
 	one(p, "dotgate_joined_total", "counter",
 	    "Queries that joined an identical one in flight.", t->joined);
 	one(p, "dotgate_replays_total", "counter",
@@ -181,12 +223,14 @@ static void put_cache(const struct page *p, const struct http_options *o)
 
 /* ---- the page ---- */
 
-static void put_process(const struct page *p)
+static void put_process(const struct page *p, const struct http_options *o)
 {
 	const char *name = "dotgate_build_info";
 	const struct text_label labels[] = {
 	    {"version", DOTGATE_VERSION}, {"tls", tls_library_version()}, {NULL, NULL}};
 
+	one(p, "process_start_time_seconds", "gauge",
+	    "When the process began, UNIX time.", started_unix(o->started, moment_now()));
 	one(p, "dotgate_log_dropped_total", "counter",
 	    "Log lines dropped because they came faster than they could be written.",
 	    log_dropped());
@@ -209,7 +253,7 @@ char *exposition_make(const struct http_options *o, size_t *len)
 		put_clients(&page);
 		put_cache(&page, o);
 		upstreams_put(out, o, totals);
-		put_process(&page);
+		put_process(&page, o);
 		failed = ferror(out) != 0;
 		failed |= fclose(out) != 0;
 	}

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "admin/started.h"
 #include "base/address.h"
 #include "base/metric.h"
 
@@ -27,6 +28,7 @@ struct http_options {
 	/* NULL: there is no cache. */
 	void (*cache_numbers)(void *arg, struct cache_numbers *out);
 	void *cache_arg;
+	struct moment started;
 };
 
 /* True if libmicrohttpd is installed. */

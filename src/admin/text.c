@@ -66,15 +66,6 @@ void text_row(FILE *out, const char *name, const char *suffix,
 	put_row(out, name, suffix, labels, number);
 }
 
-uint64_t text_histogram_count(const struct histogram *h)
-{
-	uint64_t count = 0;
-
-	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-		count += h->bucket[i];
-	return count;
-}
-
 void text_histogram(FILE *out, const char *name, const struct text_label *labels,
 		    const struct histogram *h)
 {

@@ -27,7 +27,4 @@ void text_row(FILE *out, const char *name, const char *suffix,
 void text_histogram(FILE *out, const char *name, const struct text_label *labels,
 		    const struct histogram *h);
 
-/* How many durations H has counted. */
-uint64_t text_histogram_count(const struct histogram *h);
-
 #endif

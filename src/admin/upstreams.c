@@ -36,6 +36,13 @@ static void rows_inflight(const struct page *p, const char *name, unsigned u)
 	upstream_row(p, u, name, "", no_more, p->totals->upstream[u].inflight);
 }
 
+/* Ways in which a dial, a handshake or a connection can fail: shown from the start, so that an
+ * alert sees the first failure of its kind. */
+static bool is_failure(unsigned r)
+{
+	return r >= REASON_DIAL_REFUSED && r <= REASON_BAD_ANSWER;
+}
+
 static void rows_requests(const struct page *p, const char *name, unsigned u)
 {
 	const uint64_t *requests = p->totals->upstream[u].requests;
@@ -44,7 +51,8 @@ static void rows_requests(const struct page *p, const char *name, unsigned u)
 		const char *result =
 		    r == REASON_NONE ? "answered" : reason_word((enum reason)r);
 
-		if (requests[r] || r == REASON_NONE || r == REASON_QUERY_TIMEOUT)
+		if (requests[r] || is_failure(r) || r == REASON_NONE ||
+		    r == REASON_QUERY_TIMEOUT)
 			upstream_row(p, u, name, "",
 				     (struct text_label){"result", result}, requests[r]);
 	}
@@ -71,7 +79,7 @@ static void rows_closed(const struct page *p, const char *name, unsigned u)
 	for (unsigned r = 0; r < REASON_N; r++) {
 		const char *reason = reason_word((enum reason)r);
 
-		if (closed[r] || r == REASON_CLOSED_IDLE || r == REASON_CLOSED_BUSY)
+		if (closed[r] || is_failure(r))
 			upstream_row(p, u, name, "",
 				     (struct text_label){"reason", reason}, closed[r]);
 	}

@@ -60,15 +60,26 @@ struct upstream_metrics {
 };
 
 struct metrics {
-	/* front */
+	/*
+	 * Each message of a client is one of `requests`, and ends in one of two ways: as
+	 * one of `responses` once the kernel (UDP) or its connection (TCP) has taken it,
+	 * or in `dropped`. So requests = responses + dropped + waiting, exactly.
+	 */
 	uint64_t requests[METRIC_PROTO_N][METRIC_TYPES];
 	uint64_t responses[METRIC_RCODES][SOURCE_N];
-	uint64_t dropped[REASON_N]; /* messages and connections of clients, dropped */
-	uint64_t tcp_clients;	    /* gauge: TCP clients connected */
+	uint64_t dropped[REASON_N];
+	uint64_t waiting,
+	    waiting_max; /* gauges: queries not answered yet; room for them */
+	uint64_t
+	    udp_kernel_drops; /* datagrams that the kernel had no room to keep for us */
+	uint64_t overloads;   /* responses that say `overload` */
+	uint64_t tcp_clients, tcp_clients_max; /* gauges: TCP clients connected; places */
 	uint64_t tcp_accepted;
+	uint64_t tcp_dropped
+	    [REASON_N]; /* TCP clients refused, or ended by no wish of theirs */
 	struct histogram request_duration[SOURCE_N];
 	/* proxy */
-	uint64_t flights;		   /* gauge: queries in flight */
+	uint64_t flights, flights_max;	   /* gauges: queries in flight; room for them */
 	uint64_t joined;		   /* queries that joined one in flight */
 	uint64_t cache_hits, cache_misses; /* queries; stale answers are misses */
 	uint64_t prefetches;		   /* answers renewed before their end */

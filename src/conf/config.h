@@ -76,6 +76,7 @@ struct config {
 	unsigned route_count;
 	struct route_conf route[ROUTES_CONF_MAX];
 	bool special_names; /* are answered here */
+	bool ede_detail;    /* clients are told which upstream failed, and how */
 	bool
 	    upstream_is_default; /* `upstream` is what stands there when nothing is given */
 	unsigned discover_count;
@@ -92,12 +93,14 @@ struct config {
 	bool http_set;
 	struct address http;
 	enum log_level log_level;
+	bool log_clients;	   /* the log may have addresses of clients */
 	uint64_t query_timeout_us; /* a query's deadline */
 	uint64_t tcp_idle_us;	   /* TCP clients */
 	unsigned tcp_clients;	   /* TCP clients in all */
-	unsigned tcp_clients_per_address;
-	uint64_t upstream_idle_us; /* we close an idle upstream connection after this */
-	uint64_t keep_warm_us;	   /* unless clients were active so recently */
+	unsigned
+	    tcp_clients_per_address; /* 0: half of them, and only when places are scarce */
+	uint64_t upstream_idle_us;   /* we close an idle upstream connection after this */
+	uint64_t keep_warm_us;	     /* unless clients were active so recently */
 	enum policy policy;
 	unsigned race; /* POLICY_RACE: upstreams asked at once */
 	enum hedge hedge;

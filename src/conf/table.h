@@ -28,7 +28,7 @@ struct option {
 };
 
 enum { OPTION_LISTEN, OPTION_UPSTREAM, OPTION_CONFIG }; /* the first rows */
-#define OPTIONS 39
+#define OPTIONS 41
 extern const struct option option_table[OPTIONS];
 
 /* The option of this word, or NULL. */

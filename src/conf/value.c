@@ -92,6 +92,25 @@ static bool workers_text(const struct config *c, const struct option *o, unsigne
 	return i == 0;
 }
 
+/* A cap that is half of what there is, or a number. */
+static int read_half(struct config *c, const struct option *o, const char *text,
+		     struct fault *f)
+{
+	if (strcmp(text, "half") != 0)
+		return read_count(c, o, text, f);
+	*(unsigned *)option_field(c, o) = 0;
+	return 0;
+}
+
+static bool half_text(const struct config *c, const struct option *o, unsigned i,
+		      char out[VALUE_TEXT_MAX])
+{
+	if (*(const unsigned *)option_field_const(c, o) > 0)
+		return count_text(c, o, i, out);
+	strcpy(out, "half");
+	return i == 0;
+}
+
 /* Units of sizes, each 1,024 times the one before. */
 static const char *const size_units[] = {"", "K", "M", "G"};
 #define SIZE_UNITS (sizeof size_units / sizeof size_units[0])
@@ -392,6 +411,7 @@ const struct value_kind value_discover = {read_discover, discover_text, same_dis
 const struct value_kind value_bootstrap = {read_bootstrap, bootstrap_text,
 					   same_bootstrap};
 const struct value_kind value_count = {read_count, count_text, NULL};
+const struct value_kind value_half = {read_half, half_text, NULL};
 const struct value_kind value_workers = {read_workers, workers_text, NULL};
 const struct value_kind value_size = {read_size, size_text, NULL};
 const struct value_kind value_time = {read_time, time_text, NULL};

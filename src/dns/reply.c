@@ -12,6 +12,15 @@
 /* Opcode as the client sent it: an error reply may be to any. */
 #define OPCODE_BITS 0x7800u
 
+/* What a reply to Q has of Q's flags, and those of every reply. RA and CD are words about a
+ * QUERY: to another opcode they would claim what nobody knows (RFC 1035 4.1.1, 4035 3.2.2). */
+static unsigned flags_of(const struct query *q)
+{
+	unsigned common = DNS_QR | (q->flags & (OPCODE_BITS | DNS_RD));
+
+	return DNS_OPCODE(q->flags) == 0 ? common | DNS_RA | (q->flags & DNS_CD) : common;
+}
+
 /* Rcodes above need the upper bits in an OPT. */
 #define RCODE_HEADER_MAX 15
 
@@ -29,7 +38,7 @@ static void head_write(struct writer *w, const struct query *q, unsigned rcode,
 		return;
 	if (rcode > RCODE_HEADER_MAX && !q->edns.present)
 		rcode = RCODE_SERVFAIL;
-	flags |= DNS_QR | DNS_RA | (q->flags & (OPCODE_BITS | DNS_RD | DNS_CD));
+	flags |= flags_of(q);
 	store16(p, q->id);
 	store16(p + 2, flags | (rcode & RCODE_HEADER_MAX));
 	store16(p + 4, q->question.name_len != 0);

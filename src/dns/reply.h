@@ -29,8 +29,9 @@ size_t reply_from_response(uint8_t *out, size_t cap, const struct query *q,
 
 /*
  * Writes a reply without records: RCODE (BADVERS included), Q's id, its question if it
- * has one, RD and CD from Q, RA set; an OPT if Q had one, with an EDE if EDE_CODE >= 0
- * and TEXT (may be NULL), cut at EDE_TEXT_MAX, on a UTF-8 boundary and to Q->limit.
+ * has one, RD and CD from Q, RA set (to another opcode than QUERY without RA and CD); an
+ * OPT if Q had one, with an EDE if EDE_CODE >= 0 and TEXT (may be NULL), cut at
+ * EDE_TEXT_MAX, on a UTF-8 boundary and to Q->limit.
  * Returns its length; OUT holds REPLY_ERROR_MAX octets.
  */
 size_t reply_error(uint8_t *out, const struct query *q, unsigned rcode, int ede_code,

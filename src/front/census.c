@@ -1,4 +1,5 @@
-/* census: a hash table of addresses in chains; a place stays where it is while it counts. */
+/* census: a hash table of addresses in chains, and a list of them for each count. A place stays
+ * where it is while it counts. */
 #include "front/census.h"
 
 #include <errno.h>
@@ -8,15 +9,11 @@
 #include "base/hash.h"
 #include "base/random.h"
 
-/* What is counted as one host. */
-struct host {
-	uint64_t network, interface;
-};
-
 struct place {
 	struct host host;
-	uint32_t count;
-	uint32_t next; /* of the chain, or of the free places; number + 1 */
+	struct holder holder;
+	uint32_t next;	    /* of the chain, or of the free places; number + 1 */
+	struct list equals; /* those that count as many */
 };
 
 struct census {
@@ -25,6 +22,8 @@ struct census {
 	size_t mask;
 	uint32_t *heads; /* of the chains, number + 1 */
 	struct place *places;
+	unsigned top;	       /* the highest count */
+	struct list *by_count; /* the places that count 1, 2, ... MAX */
 };
 
 struct census *census_new(unsigned max)
@@ -38,12 +37,14 @@ struct census *census_new(unsigned max)
 	while (heads < max)
 		heads *= 2;
 	c->heads = calloc(heads, sizeof *c->heads);
-	/* not touched before it is used, so that only what is used takes memory */
+	/* these are not touched before they are used: only what is used takes memory */
 	c->places = calloc(max, sizeof *c->places);
-	if (!c->heads || !c->places) {
+	c->by_count = calloc((size_t)max + 1, sizeof *c->by_count);
+	if (!c->heads || !c->places || !c->by_count) {
 		census_free(c);
 		return NULL;
 	}
+	list_init(&c->by_count[0]);
 	random_init(&random);
 	c->key = (struct hash_key){random_u64(&random), random_u64(&random)};
 	c->mask = heads - 1;
@@ -57,22 +58,8 @@ void census_free(struct census *c)
 		return;
 	free(c->heads);
 	free(c->places);
+	free(c->by_count);
 	free(c);
-}
-
-static struct host host_of(const struct address *a)
-{
-	struct host h = {0};
-
-	if (a->any.sa_family != AF_INET6) {
-		/* as in ::ffff:192.0.2.1, which no /64 looks like */
-		h.interface = (uint64_t)0xffff << 32 | a->v4.sin_addr.s_addr;
-		return h;
-	}
-	memcpy(&h.network, &a->v6.sin6_addr, sizeof h.network);
-	if (IN6_IS_ADDR_LINKLOCAL(&a->v6.sin6_addr))
-		memcpy(&h.interface, a->v6.sin6_addr.s6_addr + 8, sizeof h.interface);
-	return h;
 }
 
 static uint32_t *chain_of(struct census *c, const struct host *h)
@@ -103,22 +90,38 @@ static struct place *take_place(struct census *c)
 	return p;
 }
 
-int census_enter(struct census *c, const struct address *a, unsigned cap, uint32_t *place)
+/* P counts N from now on. */
+static void recount(struct census *c, struct place *p, unsigned n)
+{
+	p->holder.count = n;
+	list_remove(&p->equals);
+	if (!c->by_count[n].next)
+		list_init(&c->by_count[n]);
+	if (n > 0)
+		list_append(&c->by_count[n], &p->equals);
+	if (n > c->top)
+		c->top = n;
+	else if (list_empty(&c->by_count[c->top]))
+		c->top--;
+}
+
+int census_enter(struct census *c, const struct address *a, uint32_t *place)
 {
 	struct host h = host_of(a);
 	uint32_t *head = chain_of(c, &h);
 	struct place *p = find(c, *head, &h);
 
-	if (cap == 0 || (p && p->count >= cap))
-		return -EUSERS;
 	if (!p) {
 		p = take_place(c);
 		if (!p)
 			return -EUSERS;
 		*p = (struct place){.host = h, .next = *head};
 		*head = (uint32_t)(p - c->places) + 1;
+		list_init(&p->holder.quiet);
+		list_init(&p->holder.busy);
+		list_init(&p->equals);
 	}
-	p->count++;
+	recount(c, p, p->holder.count + 1);
 	*place = (uint32_t)(p - c->places);
 	return 0;
 }
@@ -128,11 +131,30 @@ void census_leave(struct census *c, uint32_t place)
 	struct place *p = &c->places[place];
 	uint32_t *link = chain_of(c, &p->host);
 
-	if (--p->count > 0)
+	recount(c, p, p->holder.count - 1);
+	if (p->holder.count > 0)
 		return;
 	while (*link != place + 1)
 		link = &c->places[*link - 1].next;
 	*link = p->next;
 	p->next = c->first_free;
 	c->first_free = place + 1;
+}
+
+struct host census_host(const struct census *c, uint32_t place)
+{
+	return c->places[place].host;
+}
+
+struct holder *census_holder(struct census *c, uint32_t place)
+{
+	return &c->places[place].holder;
+}
+
+struct holder *census_heaviest(struct census *c)
+{
+	struct list *most = &c->by_count[c->top];
+
+	return list_empty(most) ? NULL
+				: &list_entry(most->next, struct place, equals)->holder;
 }

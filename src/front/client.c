@@ -15,14 +15,14 @@ uint8_t *client_room(struct front *f, const struct client *c, size_t n)
 	return NULL;
 }
 
-void client_send(struct front *f, const struct client *c, size_t len)
+void client_send(struct front *f, const struct client *c, size_t len, uint64_t *sent)
 {
 	switch (c->kind) {
 	case CLIENT_UDP:
-		udp_send(f->udp, c, len);
+		udp_send(f->udp, c, len, sent);
 		return;
 	case CLIENT_TCP:
-		tcp_send(f->tcp, c, len);
+		tcp_send(f->tcp, c, len, sent);
 		return;
 	}
 }

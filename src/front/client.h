@@ -54,10 +54,11 @@ typedef void front_query_fn(void *arg, const struct client *c, const uint8_t *me
  */
 uint8_t *client_room(struct front *f, const struct client *c, size_t n);
 
-/* Queues what was written to client_room(); it leaves at the end of the round. */
-void client_send(struct front *f, const struct client *c, size_t len);
+/* Queues what was written to client_room(); it leaves at the end of the round. *SENT counts
+ * it: at once over TCP, over UDP when the kernel has taken it; else `dropped` does. */
+void client_send(struct front *f, const struct client *c, size_t len, uint64_t *sent);
 
-/* C gets no answer. */
+/* C gets no answer; the caller counts the drop. */
 void client_drop(struct front *f, const struct client *c);
 
 /* What C is counted as; all 0 for a TCP client that is gone. */

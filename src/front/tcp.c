@@ -24,11 +24,6 @@ static uint64_t now(const struct tcp *t)
 	return loop_now(t->options.loop);
 }
 
-static void drop(struct tcp *t, enum reason why)
-{
-	metric_inc(&t->options.metrics->dropped[why]);
-}
-
 /* ---- without descriptors ---- */
 
 static void watch_all(struct tcp *t, unsigned events)
@@ -81,7 +76,7 @@ static bool turn_away(struct tcp *t, int listener)
 	error = errno;
 	if (fd >= 0) {
 		close(fd);
-		drop(t, REASON_NO_DESCRIPTOR);
+		tcp_table_drop(t, REASON_NO_DESCRIPTOR);
 	}
 	open_spare(t);
 	return fd >= 0 || (error != EMFILE && error != ENFILE);
@@ -103,7 +98,7 @@ static bool relieve(struct tcp *t, int listener)
 	if (!someone_waits(listener))
 		return false;
 	complain(t);
-	if (tcp_table_give_way(t, REASON_NO_DESCRIPTOR) || turn_away(t, listener))
+	if (tcp_table_free_descriptor(t) || turn_away(t, listener))
 		return true;
 	pause_accepting(t);
 	return false;
@@ -113,22 +108,28 @@ static bool relieve(struct tcp *t, int listener)
 
 static void refuse(struct tcp *t, int fd)
 {
-	drop(t, REASON_CLIENT_LIMIT);
+	tcp_table_drop(t, REASON_CLIENT_LIMIT);
 	close(fd);
+}
+
+/* The cap for one address that the operator has set. */
+static bool is_over_cap(const struct tcp *t, uint32_t place)
+{
+	unsigned cap = t->options.clients_per_address;
+
+	return cap && census_holder(t->census, place)->count > cap;
 }
 
 static void admit(struct tcp *t, int fd, const struct address *peer)
 {
 	uint32_t place;
 
-	/* first: who has too many already must not drive others out */
-	if (census_enter(t->census, peer, t->options.clients_per_address, &place) < 0) {
+	if (census_enter(t->census, peer, &place) < 0) {
 		refuse(t, fd);
 		return;
 	}
-	if ((t->count >= t->options.clients_max &&
-	     !tcp_table_give_way(t, REASON_CLIENT_LIMIT)) ||
-	    tcp_table_open(t, fd, peer, place) < 0) {
+	if (is_over_cap(t, place) || !tcp_table_make_room(t, place) ||
+	    tcp_table_open(t, fd, place) < 0) {
 		census_leave(t->census, place);
 		refuse(t, fd);
 	}
@@ -211,7 +212,7 @@ void tcp_flush(struct tcp *t)
 	while (!list_empty(&t->dirty))
 		settle(list_entry(t->dirty.next, struct tcp_client, work));
 	while (tcp_client_memory_is_short(t)) {
-		drop(t, REASON_CLIENT_LIMIT);
+		tcp_table_drop(t, REASON_CLIENT_LIMIT);
 		tcp_table_close(list_entry(t->holding.next, struct tcp_client, holding));
 	}
 }
@@ -299,6 +300,11 @@ void tcp_free(struct tcp *t)
 	if (t->spare >= 0)
 		close(t->spare);
 	free(t);
+}
+
+bool tcp_free_descriptor(void *tcp)
+{
+	return tcp_table_free_descriptor(tcp);
 }
 
 uint16_t tcp_keepalive(const struct tcp *t)

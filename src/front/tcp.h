@@ -14,9 +14,10 @@ struct tcp_options {
 	struct metrics *metrics;
 	front_query_fn *on_query;
 	void *arg;	      /* of on_query */
-	unsigned clients_max; /* connections in all; at the cap the idlest gives way */
-	unsigned clients_per_address; /* one address cannot take the whole table */
-	uint64_t idle_us;	      /* without a query under way */
+	unsigned clients_max; /* connections in all; who gives way: tcp_table.h */
+	unsigned
+	    clients_per_address; /* of one address, at any time; 0: its share alone counts */
+	uint64_t idle_us;	 /* without a query under way */
 };
 
 int tcp_new(struct tcp **out, const struct tcp_options *o);
@@ -33,13 +34,16 @@ void tcp_stop(struct tcp *t);
 
 void tcp_free(struct tcp *t);
 
+/* For loop_at_shortage(), with the struct tcp as TCP: an idle client gives way. */
+bool tcp_free_descriptor(void *tcp);
+
 uint16_t tcp_keepalive(const struct tcp *t);
 
 struct host tcp_host(struct tcp *t, const struct client *c);
 
 /* The part of the client interface that is TCP's; see client.h. */
 uint8_t *tcp_room(struct tcp *t, const struct client *c, size_t n);
-void tcp_send(struct tcp *t, const struct client *c, size_t len);
+void tcp_send(struct tcp *t, const struct client *c, size_t len, uint64_t *sent);
 void tcp_drop(struct tcp *t, const struct client *c);
 
 #endif

@@ -34,6 +34,7 @@
 #define BUFFERED_MAX ((size_t)64 << 20)
 #define BUFFERED_KEEP (BUFFERED_MAX / 4 * 3)
 
+/* An answer that cannot be queued. */
 static void drop(struct tcp *t, enum reason why)
 {
 	metric_inc(&t->options.metrics->dropped[why]);
@@ -48,17 +49,20 @@ void tcp_client_mark(struct tcp_client *c)
 void tcp_client_touch(struct tcp_client *c)
 {
 	struct tcp *t = c->tcp;
+	struct holder *h = census_holder(t->census, c->place);
 
 	c->active_us = loop_now(t->options.loop);
 	c->busy = !tcp_client_is_quiet(c);
 	list_remove(&c->age);
 	list_append(c->busy ? &t->busy : &t->quiet, &c->age);
+	list_remove(&c->kin);
+	list_append(c->busy ? &h->busy : &h->quiet, &c->kin);
 }
 
 /* Without an answer that was lost the client would wait in vain: better that it knows. */
 static void break_off(struct tcp_client *c, enum reason why)
 {
-	drop(c->tcp, why);
+	tcp_table_drop(c->tcp, why);
 	c->broken = true;
 	tcp_client_mark(c);
 }
@@ -206,7 +210,7 @@ void tcp_client_read(struct tcp_client *c)
 	else if (n == 0)
 		c->eof = true;
 	else if (errno != EAGAIN && errno != EINTR)
-		c->broken = true;
+		break_off(c, REASON_CLIENT_GONE);
 	tcp_client_mark(c);
 }
 
@@ -255,7 +259,7 @@ struct host tcp_host(struct tcp *t, const struct client *name)
 {
 	const struct tcp_client *c = find(t, name);
 
-	return c ? c->host : (struct host){0};
+	return c ? census_host(t->census, c->place) : (struct host){0};
 }
 
 static void answered(struct tcp_client *c)
@@ -280,19 +284,21 @@ uint8_t *tcp_room(struct tcp *t, const struct client *name, size_t n)
 	}
 	frame = reserve(c, &c->out, FRAME_HEADER + n, OUT_MAX);
 	if (!frame) {
+		drop(t, REASON_CLIENT_LIMIT);
 		break_off(c, REASON_CLIENT_LIMIT);
 		return NULL;
 	}
 	return frame + FRAME_HEADER;
 }
 
-void tcp_send(struct tcp *t, const struct client *name, size_t len)
+void tcp_send(struct tcp *t, const struct client *name, size_t len, uint64_t *sent)
 {
 	struct tcp_client *c = find(t, name);
 
 	assert(c && len <= FRAME_MAX - FRAME_HEADER);
 	frame_put_length(c->out.data + c->out.end, len);
 	buf_commit(&c->out, FRAME_HEADER + len);
+	metric_inc(sent);
 	answered(c);
 }
 

@@ -3,7 +3,6 @@
 #define DOTGATE_FRONT_TCP_CLIENT_H
 
 #include "base/buf.h"
-#include "base/host.h"
 #include "base/list.h"
 #include "net/loop.h"
 
@@ -23,6 +22,7 @@ struct tcp_client {
 	struct tcp *tcp;
 	loop_watch watch;
 	struct list age;     /* in tcp->quiet or tcp->busy */
+	struct list kin;     /* in the list of that name of its address */
 	struct list work;    /* in tcp->dirty or tcp->resume, or in neither */
 	struct list holding; /* in tcp->holding while it has a buffer */
 	struct buf in;	     /* a frame that is not whole, or what a cap holds back */
@@ -30,7 +30,6 @@ struct tcp_client {
 	uint64_t active_us;  /* the last whole query, or progress with an answer */
 	uint32_t slot, generation; /* generation counts the clients that had this slot */
 	uint32_t place;		   /* in the census */
-	struct host host;
 	int fd;			   /* -1: the slot is free */
 	uint16_t pending;	   /* queries under way */
 	bool busy;		   /* in tcp->busy, not in tcp->quiet */
@@ -42,7 +41,7 @@ struct tcp_client {
 };
 
 /* Many thousands of them are idle. */
-_Static_assert(sizeof(struct tcp_client) <= 184, "an idle client costs little");
+_Static_assert(sizeof(struct tcp_client) <= 176, "an idle client costs little");
 
 /* Reads what has arrived, up to a chunk, and passes whole frames up. */
 void tcp_client_read(struct tcp_client *c);

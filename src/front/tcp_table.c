@@ -6,6 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* The share of one address: half of the places. */
+#define SHARE_PART 2
+
 /* Chunks of a client's input that are thrown away at the end: a megabyte. */
 #define DISCARDS_MAX 64
 
@@ -14,9 +17,9 @@ static uint64_t now(const struct tcp *t)
 	return loop_now(t->options.loop);
 }
 
-static void drop(struct tcp *t, enum reason why)
+void tcp_table_drop(struct tcp *t, enum reason why)
 {
-	metric_inc(&t->options.metrics->dropped[why]);
+	metric_inc(&t->options.metrics->tcp_dropped[why]);
 }
 
 /* ---- idle times ---- */
@@ -80,7 +83,7 @@ static void give_slot(struct tcp_client *c)
 	list_append(&c->tcp->free, &c->age);
 }
 
-int tcp_table_open(struct tcp *t, int fd, const struct address *peer, uint32_t place)
+int tcp_table_open(struct tcp *t, int fd, uint32_t place)
 {
 	struct tcp_client *c = take_slot(t);
 	int r;
@@ -89,9 +92,9 @@ int tcp_table_open(struct tcp *t, int fd, const struct address *peer, uint32_t p
 				 .slot = c->slot,
 				 .generation = c->generation,
 				 .place = place,
-				 .host = host_of(peer),
 				 .fd = fd};
 	list_init(&c->age);
+	list_init(&c->kin);
 	list_init(&c->work);
 	list_init(&c->holding);
 	r = loop_watch_fd(t->options.loop, fd, LOOP_READ, LOOP_CLIENT, on_ready, c,
@@ -130,6 +133,7 @@ void tcp_table_close(struct tcp_client *c)
 	close(c->fd);
 	tcp_client_release(c);
 	list_remove(&c->age);
+	list_remove(&c->kin);
 	list_remove(&c->work);
 	census_leave(t->census, c->place);
 	t->count--;
@@ -137,14 +141,93 @@ void tcp_table_close(struct tcp_client *c)
 	give_slot(c);
 }
 
-bool tcp_table_give_way(struct tcp *t, enum reason why)
+/* ---- who gives way ---- */
+
+/* Both find the one that has been quiet longest; who got a query in this round is not. */
+static struct tcp_client *idlest(struct tcp *t)
 {
-	if (list_empty(&t->quiet))
+	for (struct list *l = t->quiet.next; l != &t->quiet; l = l->next) {
+		struct tcp_client *c = list_entry(l, struct tcp_client, age);
+
+		if (tcp_client_is_quiet(c))
+			return c;
+	}
+	return NULL;
+}
+
+static struct tcp_client *idlest_of(struct holder *h)
+{
+	for (struct list *l = h->quiet.next; l != &h->quiet; l = l->next) {
+		struct tcp_client *c = list_entry(l, struct tcp_client, kin);
+
+		if (tcp_client_is_quiet(c))
+			return c;
+	}
+	return NULL;
+}
+
+static struct tcp_client *busiest_of(struct holder *h)
+{
+	return list_empty(&h->busy) ? NULL
+				    : list_entry(h->busy.prev, struct tcp_client, kin);
+}
+
+static bool is_over_share(const struct tcp *t, const struct holder *h)
+{
+	unsigned cap = t->options.clients_per_address;
+
+	return h->count > (cap ? cap : t->options.clients_max / SHARE_PART);
+}
+
+/* Who is to end for one more of OWN, which it is counted in already. NULL: the newcomer. */
+static struct tcp_client *who_gives_way(struct tcp *t, struct holder *own)
+{
+	struct holder *heaviest = census_heaviest(t->census);
+	struct tcp_client *c;
+
+	if (heaviest->count <= own->count)
+		return own->count > 1 ? idlest_of(own) : idlest(t);
+	c = idlest_of(heaviest);
+	if (!c && !is_over_share(t, heaviest))
+		c = idlest(t);
+	return c ? c : busiest_of(heaviest);
+}
+
+static bool give_way(struct tcp *t, struct tcp_client *c, enum reason why)
+{
+	if (!c)
 		return false;
-	drop(t, why);
-	tcp_table_close(list_entry(t->quiet.next, struct tcp_client, age));
+	tcp_table_drop(t, why);
+	tcp_table_close(c);
 	return true;
 }
+
+static bool is_scarce(const struct tcp *t)
+{
+	return (t->count + 1) * 4ull > t->options.clients_max * 3ull;
+}
+
+bool tcp_table_make_room(struct tcp *t, uint32_t place)
+{
+	struct holder *own = census_holder(t->census, place);
+
+	if (is_scarce(t) && is_over_share(t, own))
+		return give_way(t, idlest_of(own), REASON_CLIENT_LIMIT);
+	return t->count < t->options.clients_max ||
+	       give_way(t, who_gives_way(t, own), REASON_CLIENT_LIMIT);
+}
+
+bool tcp_table_free_descriptor(struct tcp *t)
+{
+	struct holder *heaviest = census_heaviest(t->census);
+	struct tcp_client *c = NULL;
+
+	if (heaviest && is_over_share(t, heaviest))
+		c = idlest_of(heaviest);
+	return give_way(t, c ? c : idlest(t), REASON_NO_DESCRIPTOR);
+}
+
+/* ---- idle times again ---- */
 
 static void run_idle(void *arg)
 {
@@ -159,7 +242,7 @@ static void run_idle(void *arg)
 			tcp_client_touch(c); /* it waits for us, not we for it */
 			continue;
 		}
-		drop(t, REASON_SEND_FAILED);
+		tcp_table_drop(t, REASON_SEND_FAILED);
 		tcp_table_close(c);
 	}
 	set_idle(t);
@@ -180,6 +263,7 @@ int tcp_table_init(struct tcp *t)
 	t->clients = calloc(t->options.clients_max, sizeof *t->clients);
 	if (!t->census || !t->clients)
 		return -ENOMEM;
+	metric_set(&t->options.metrics->tcp_clients_max, t->options.clients_max);
 	return timer_set(t->options.loop, &t->idle, TCP_NEVER, run_idle, t);
 }
 

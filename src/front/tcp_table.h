@@ -51,13 +51,29 @@ void tcp_table_free(struct tcp *t);
 
 /* Serves the connection FD, which it then owns. There must be a free slot. 0 or -errno.
  */
-int tcp_table_open(struct tcp *t, int fd, const struct address *peer, uint32_t place);
+int tcp_table_open(struct tcp *t, int fd, uint32_t place);
 
-/* Ends a client at once. Never call it while a query is passed up. */
+/* Ends a client at once. Never call it while a query of that client is passed up. */
 void tcp_table_close(struct tcp_client *c);
 
-/* Closes the idlest client that waits for nothing from us, and counts WHY. False: there
- * is none. */
-bool tcp_table_give_way(struct tcp *t, enum reason why);
+/* Counts a client, or a newcomer, that is not served (on) because of WHY. */
+void tcp_table_drop(struct tcp *t, enum reason why);
+
+/*
+ * Sees to it that there is a place for a newcomer that is counted at PLACE already. False: it has
+ * to go, as others have less.
+ *
+ * Places are scarce when more than three quarters are taken; till then anyone may have them, since
+ * behind one address there may be a whole site. Then an address that has its share already (half
+ * of them, if no other cap is set) gets one more only for an idle one of its own. When all are
+ * taken the address that has the most gives way: its idlest client that waits for nothing from us;
+ * then, if it is within its share, the idlest of all; then a busy one of it.
+ */
+bool tcp_table_make_room(struct tcp *t, uint32_t place);
+
+/* Closes an idle client because a descriptor is needed: of an address that has more than its
+ * share, else the idlest of all. False: there is none. Right also while a query is passed
+ * up. */
+bool tcp_table_free_descriptor(struct tcp *t);
 
 #endif

@@ -2,11 +2,13 @@
 #include "front/udp.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "dns/message.h"
+#include "dns/qtype.h"
 
 /* Datagrams fetched by one recvmmsg(): more gain nothing (measured: 32 is as good as 64).
  */
@@ -38,6 +40,7 @@ struct listener {
 	bool wildcard;
 	bool lone; /* the last batch was one datagram: the next probably is, too */
 	uint64_t read_us;
+	uint32_t kernel_drops; /* at the last look */
 	loop_watch watch;
 };
 
@@ -55,6 +58,7 @@ struct slots_out {
 	struct address peer[TX_SLOTS];
 	struct control control[TX_SLOTS];
 	unsigned listener[TX_SLOTS];
+	uint64_t *sent[TX_SLOTS]; /* counts it once the kernel has taken it */
 	uint8_t data[TX_SLOTS][UDP_ANSWER_MAX];
 };
 
@@ -136,6 +140,13 @@ static void drop(struct udp *u, enum reason why)
 	metric_inc(&u->options.metrics->dropped[why]);
 }
 
+/* A message that is not even looked at. */
+static void refuse(struct udp *u, enum reason why)
+{
+	metric_inc(&u->options.metrics->requests[METRIC_UDP][qtype_slot(0)]);
+	drop(u, why);
+}
+
 static void take(struct listener *l, unsigned slot, size_t len)
 {
 	struct udp *u = l->udp;
@@ -148,9 +159,9 @@ static void take(struct listener *l, unsigned slot, size_t len)
 		c.udp.local = local_of(h);
 	/* nobody can hear an answer to port 0; what was cut cannot be read */
 	if (address_port(&c.udp.peer) == 0)
-		drop(u, REASON_SPOOFABLE);
+		refuse(u, REASON_SPOOFABLE);
 	else if (h->msg_flags & MSG_TRUNC)
-		drop(u, REASON_LONG_MESSAGE);
+		refuse(u, REASON_LONG_MESSAGE);
 	else
 		u->options.on_query(u->options.arg, &c, u->in.data[slot], len);
 }
@@ -262,24 +273,46 @@ static void put_local(struct udp *u, unsigned slot, const struct local_address *
 		put_v6(h, local);
 }
 
+/* Replies of one listener, in order. */
+struct batch {
+	unsigned count;
+	struct mmsghdr *messages;
+	uint64_t **sent;
+};
+
+static void count_sent(const struct batch *b, unsigned from, unsigned n)
+{
+	for (unsigned i = from; i < from + n; i++)
+		metric_inc(b->sent[i]);
+}
+
+static void send_one(struct udp *u, int fd, const struct batch *b)
+{
+	if (sendmsg(fd, &b->messages->msg_hdr, MSG_DONTWAIT) < 0)
+		drop(u, REASON_SEND_FAILED);
+	else
+		count_sent(b, 0, 1);
+}
+
 /* What the kernel refuses is lost, as datagrams may be, and the rest goes on. */
-static void send_all(struct udp *u, int fd, struct mmsghdr *messages, unsigned count)
+static void send_all(struct udp *u, int fd, const struct batch *b)
 {
 	unsigned done = 0;
 
-	if (count == 1) {
-		if (sendmsg(fd, &messages->msg_hdr, MSG_DONTWAIT) < 0)
-			drop(u, REASON_SEND_FAILED);
+	if (b->count == 1) {
+		send_one(u, fd, b);
 		return;
 	}
-	while (done < count) {
-		int n = sendmmsg(fd, messages + done, count - done, MSG_DONTWAIT);
+	while (done < b->count) {
+		int n = sendmmsg(fd, b->messages + done, b->count - done, MSG_DONTWAIT);
 
-		if (n <= 0) {
+		if (n > 0) {
+			count_sent(b, done, (unsigned)n);
+			done += (unsigned)n;
+		} else {
 			drop(u, REASON_SEND_FAILED);
-			n = 1;
+			done++;
 		}
-		done += (unsigned)n;
 	}
 }
 
@@ -287,23 +320,27 @@ static void send_all(struct udp *u, int fd, struct mmsghdr *messages, unsigned c
 static void send_picked(struct udp *u, unsigned number)
 {
 	struct mmsghdr picked[TX_SLOTS];
-	unsigned count = 0;
+	uint64_t *sent[TX_SLOTS];
+	struct batch b = {.messages = picked, .sent = sent};
 
-	for (unsigned i = 0; i < u->queued; i++)
-		if (u->out.listener[i] == number)
-			picked[count++] = u->out.message[i];
-	if (count > 0)
-		send_all(u, u->listeners[number].fd, picked, count);
+	for (unsigned i = 0; i < u->queued; i++) {
+		if (u->out.listener[i] != number)
+			continue;
+		picked[b.count] = u->out.message[i];
+		sent[b.count++] = u->out.sent[i];
+	}
+	if (b.count > 0)
+		send_all(u, u->listeners[number].fd, &b);
 }
 
 void udp_flush(struct udp *u)
 {
-	unsigned first = u->out.listener[0];
+	const struct batch all = {u->queued, u->out.message, u->out.sent};
 
 	if (u->queued == 0)
 		return;
 	if (!u->mixed)
-		send_all(u, u->listeners[first].fd, u->out.message, u->queued);
+		send_all(u, u->listeners[u->out.listener[0]].fd, &all);
 	else
 		for (unsigned i = 0; i < u->listener_count; i++)
 			send_picked(u, i);
@@ -323,10 +360,11 @@ uint8_t *udp_room(struct udp *u, const struct client *c, size_t n)
 	return u->out.data[u->queued];
 }
 
-void udp_send(struct udp *u, const struct client *c, size_t len)
+void udp_send(struct udp *u, const struct client *c, size_t len, uint64_t *sent)
 {
 	unsigned slot = u->queued++;
 
+	u->out.sent[slot] = sent;
 	u->out.listener[slot] = c->udp.listener;
 	u->mixed |= c->udp.listener != u->out.listener[0];
 	u->out.peer[slot] = c->udp.peer;
@@ -363,6 +401,28 @@ int udp_add(struct udp *u, int fd, bool wildcard)
 	if (r == 0)
 		u->listener_count++;
 	return r;
+}
+
+/* SO_MEMINFO tells the same number as SO_RXQ_OVFL, at no cost for each datagram, and also when
+ * none has come since. It wraps. */
+static void look(struct listener *l)
+{
+	uint32_t info[SK_MEMINFO_VARS] = {0};
+	socklen_t len = sizeof info;
+	uint32_t drops;
+
+	if (getsockopt(l->fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 ||
+	    len <= SK_MEMINFO_DROPS * sizeof *info)
+		return;
+	drops = info[SK_MEMINFO_DROPS];
+	metric_add(&l->udp->options.metrics->udp_kernel_drops, drops - l->kernel_drops);
+	l->kernel_drops = drops;
+}
+
+void udp_look(struct udp *u)
+{
+	for (unsigned i = 0; i < u->listener_count; i++)
+		look(&u->listeners[i]);
 }
 
 void udp_stop(struct udp *u)

@@ -29,10 +29,14 @@ void udp_flush(struct udp *u);
 /* Serves what has arrived, then reads no more; what is answered later still leaves. */
 void udp_stop(struct udp *u);
 
+/* Asks the kernel how many datagrams it had no room for, and counts them. To be called now and
+ * then. */
+void udp_look(struct udp *u);
+
 void udp_free(struct udp *u);
 
 /* The part of the client interface that is UDP's; see client.h. */
 uint8_t *udp_room(struct udp *u, const struct client *c, size_t n);
-void udp_send(struct udp *u, const struct client *c, size_t len);
+void udp_send(struct udp *u, const struct client *c, size_t len, uint64_t *sent);
 
 #endif

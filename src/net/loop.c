@@ -57,6 +57,8 @@ struct loop {
 	unsigned first_free;
 	struct heap timers;
 	struct round_end round_ends[ROUND_ENDS_MAX];
+	bool (*shortage)(void *arg); /* NULL: nobody can help */
+	void *shortage_arg;
 	struct epoll_event events[EVENTS_MAX];
 };
 
@@ -260,6 +262,18 @@ void loop_at_round_end(struct loop *l, loop_round_fn *fn, void *arg)
 	if (l->round_end_count == ROUND_ENDS_MAX)
 		abort();
 	l->round_ends[l->round_end_count++] = (struct round_end){fn, arg};
+}
+
+void loop_at_shortage(struct loop *l, bool (*fn)(void *arg), void *arg)
+{
+	l->shortage = fn;
+	l->shortage_arg = arg;
+}
+
+bool loop_relieve(struct loop *l, int error)
+{
+	return (error == -EMFILE || error == -ENFILE) && l->shortage &&
+	       l->shortage(l->shortage_arg);
 }
 
 uint64_t loop_now(const struct loop *l)

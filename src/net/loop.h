@@ -46,6 +46,14 @@ void loop_forget_closing(struct loop *l, loop_watch w);
 /* Calls FN(ARG) at the end of each round, in the order of registration; at most 4. */
 void loop_at_round_end(struct loop *l, loop_round_fn *fn, void *arg);
 
+/* When a descriptor is needed and there is none, FN(ARG) is asked to close one. It returns false
+ * if it cannot. */
+void loop_at_shortage(struct loop *l, bool (*fn)(void *arg), void *arg);
+
+/* ERROR is what making a descriptor came to. True: there was none (-EMFILE, -ENFILE), and one has
+ * been closed: try again, once. */
+bool loop_relieve(struct loop *l, int error);
+
 /* Microseconds of CLOCK_BOOTTIME (it goes on while the machine sleeps, so that what is too
  * old on waking is known to be), read once per round. */
 uint64_t loop_now(const struct loop *l);

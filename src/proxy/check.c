@@ -51,6 +51,7 @@ enum verdict check_message(struct query *q, const uint8_t *message, size_t len, 
 	unsigned error;
 
 	if (len < DNS_HEADER_LEN || flags & DNS_QR) {
+		*q = (struct query){.id = id};
 		*why = len < DNS_HEADER_LEN ? REASON_SHORT_MESSAGE : REASON_NOT_A_QUERY;
 		return VERDICT_DROP;
 	}

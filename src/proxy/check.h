@@ -28,7 +28,7 @@ enum verdict {
  *
  * Q->limit is set: 65535 over TCP; over UDP what the client offers, between 512 and 1232.
  * For VERDICT_REPLY the parts of Q that could be read are set, the question has length 0
- * where it could not be.
+ * and type 0 where it could not be; for VERDICT_DROP nothing is read.
  */
 enum verdict check_message(struct query *q, const uint8_t *message, size_t len, bool tcp,
 			   unsigned *rcode, enum reason *why);

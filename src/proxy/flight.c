@@ -196,6 +196,11 @@ unsigned flights_count(const struct flights *t)
 	return t->count;
 }
 
+unsigned flights_waiting(const struct flights *t)
+{
+	return t->waiting;
+}
+
 /* ---- waiters ---- */
 
 /* The number of a place to wait for HOST, + 1; 0: there is none. */

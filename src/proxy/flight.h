@@ -126,4 +126,7 @@ struct query flights_query(const struct flight *f, const struct waiter *w);
 
 unsigned flights_count(const struct flights *t);
 
+/* Clients that wait, for all flights. */
+unsigned flights_waiting(const struct flights *t);
+
 #endif

@@ -10,6 +10,7 @@
 #include "net/timer.h"
 #include "proxy/check.h"
 #include "proxy/flight.h"
+#include "proxy/overload.h"
 #include "proxy/special.h"
 
 /* A query waits this long for an upstream that is down to come back, then hears why not.
@@ -34,6 +35,7 @@ struct proxy {
 	struct list waiting; /* flights that no connection takes at the moment */
 	struct list overdue; /* flights that have a stale answer, by age */
 	struct timer deadline, stale;
+	struct overload overload;
 	char timeout_text[64];
 };
 
@@ -49,14 +51,15 @@ static uint32_t now_s(const struct proxy *p)
 
 /* ---- replies ---- */
 
-static void count_response(struct proxy *p, unsigned rcode, enum metric_source source,
-			   uint64_t asked_us)
+/* The counter of such a response, for client_send(). */
+static uint64_t *count_response(struct proxy *p, unsigned rcode,
+				enum metric_source source, uint64_t asked_us)
 {
 	struct metrics *m = p->options.metrics;
 	unsigned slot = rcode < METRIC_RCODES - 1 ? rcode : METRIC_RCODES - 1;
 
-	metric_inc(&m->responses[slot][source]);
 	histogram_add(&m->request_duration[source], now(p) - asked_us);
+	return &m->responses[slot][source];
 }
 
 static uint16_t keepalive_for(struct proxy *p, const struct client *c,
@@ -70,6 +73,7 @@ struct failure {
 	unsigned rcode;
 	int ede;	  /* -1: none */
 	const char *text; /* of the EDE; may be NULL */
+	enum reason why;
 	enum metric_source source;
 };
 
@@ -77,13 +81,16 @@ static void send_error(struct proxy *p, const struct client *c, const struct que
 		       const struct failure *e, uint64_t asked_us)
 {
 	uint8_t *out = client_room(p->front, c, REPLY_ERROR_MAX);
+	size_t n;
 
 	if (!out)
 		return;
-	client_send(
-	    p->front, c,
-	    reply_error(out, q, e->rcode, e->ede, e->text, keepalive_for(p, c, q)));
-	count_response(p, e->rcode, e->source, asked_us);
+	if (e->why == REASON_OVERLOAD) {
+		metric_inc(&p->options.metrics->overloads);
+		overload_refused(&p->overload);
+	}
+	n = reply_error(out, q, e->rcode, e->ede, e->text, keepalive_for(p, c, q));
+	client_send(p->front, c, n, count_response(p, e->rcode, e->source, asked_us));
 }
 
 static void send_response(struct proxy *p, const struct client *c, const struct query *q,
@@ -98,8 +105,7 @@ static void send_response(struct proxy *p, const struct client *c, const struct 
 		return;
 	n = reply_from_response(out, most < q->limit ? most : q->limit, q, r,
 				keepalive_for(p, c, q));
-	client_send(p->front, c, n);
-	count_response(p, r->rcode, source, asked_us);
+	client_send(p->front, c, n, count_response(p, r->rcode, source, asked_us));
 }
 
 static void send_to_waiters(struct proxy *p, struct flight *f, const struct response *r,
@@ -115,10 +121,16 @@ static void send_to_waiters(struct proxy *p, struct flight *f, const struct resp
 
 /* ---- the ends of a flight ---- */
 
+static void show_flights(struct proxy *p)
+{
+	metric_set(&p->options.metrics->flights, flights_count(p->flights));
+	metric_set(&p->options.metrics->waiting, flights_waiting(p->flights));
+}
+
 static void end_flight(struct proxy *p, struct flight *f)
 {
 	flights_end(p->flights, f);
-	metric_set(&p->options.metrics->flights, flights_count(p->flights));
+	show_flights(p);
 }
 
 static void begin_asked(struct proxy *p, struct asked *a, const struct query *q)
@@ -144,6 +156,7 @@ static bool serve_stale(struct proxy *p, struct flight *f, enum reason why)
 		return false;
 	send_to_waiters(p, f, &r, SOURCE_STALE);
 	flights_release(p->flights, f);
+	show_flights(p);
 	f->served_stale = true;
 	return true;
 }
@@ -181,10 +194,11 @@ static void fail_waiters(struct proxy *p, struct flight *f, const struct failure
 static void query_fail(struct proxy *p, struct flight *f, enum reason why,
 		       const char *text)
 {
-	struct failure e = {RCODE_SERVFAIL, reason_ede(why), text, SOURCE_ERROR};
+	struct failure e = {RCODE_SERVFAIL, reason_ede(why), text, why, SOURCE_ERROR};
 
 	if (f->error)
-		e = (struct failure){f->error, f->error_ede, NULL, SOURCE_UPSTREAM};
+		e = (struct failure){f->error, f->error_ede, NULL, REASON_NONE,
+				     SOURCE_UPSTREAM};
 	(void)serve_stale(p, f, why);
 	remember_failure(p, f, why, text);
 	fail_waiters(p, f, &e);
@@ -260,9 +274,9 @@ static void end_with_error(struct proxy *p, struct flight *f, const struct respo
 		r = recall_store(p->recall, &a, &q, r, now_s(p), &kept);
 		send_to_waiters(p, f, r, SOURCE_UPSTREAM);
 	} else {
-		fail_waiters(
-		    p, f,
-		    &(struct failure){r->rcode, f->error_ede, NULL, SOURCE_UPSTREAM});
+		fail_waiters(p, f,
+			     &(struct failure){r->rcode, f->error_ede, NULL, REASON_NONE,
+					       SOURCE_UPSTREAM});
 	}
 	end_flight(p, f);
 }
@@ -367,6 +381,13 @@ static struct ask ask_of(const struct flight *f, const struct query *q)
 			    .is_heavy = f->is_heavy};
 }
 
+/* What clients hear of a failure. The text of an upstream's has its address and path in it, which
+ * are the operator's business; that of an overload has not. */
+static const char *told(const struct proxy *p, enum reason why, const char *text)
+{
+	return p->options.ede_detail || why == REASON_OVERLOAD ? text : reason_word(why);
+}
+
 static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
 {
 	struct ask ask = ask_of(f, q);
@@ -394,7 +415,7 @@ static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
 	if (f->out)
 		return;
 	if (!f->silent)
-		query_fail(p, f, why, text);
+		query_fail(p, f, why, told(p, why, text));
 	else if (f->copies < COPIES_MAX)
 		list_append(&p->waiting, &f->waiting); /* what changes next may help */
 }
@@ -497,12 +518,10 @@ static void overload(struct proxy *p, const struct client *c, const struct query
 {
 	static const char text[] =
 	    "overload: too many queries are waiting for the upstreams";
+	const struct failure e = {RCODE_SERVFAIL, reason_ede(REASON_OVERLOAD), text,
+				  REASON_OVERLOAD, SOURCE_ERROR};
 
-	metric_inc(&p->options.metrics->dropped[REASON_OVERLOAD]);
-	send_error(p, c, q,
-		   &(struct failure){RCODE_SERVFAIL, reason_ede(REASON_OVERLOAD), text,
-				     SOURCE_ERROR},
-		   now(p));
+	send_error(p, c, q, &e, now(p));
 }
 
 /* There is no place for C to wait: it gets a stale answer if there is one. */
@@ -530,7 +549,7 @@ static struct flight *begin_flight(struct proxy *p, const struct query *q,
 	f->domain = p->options.domains
 			? domains_hash(p->options.domains, a->key, q->question.name_len)
 			: 0;
-	metric_set(&p->options.metrics->flights, flights_count(p->flights));
+	show_flights(p);
 	if (!timer_running(&p->deadline))
 		(void)timer_set(p->options.loop, &p->deadline,
 				f->began_us + p->options.timeout_us, expire, p);
@@ -594,6 +613,7 @@ static void forward(struct proxy *p, const struct client *c, const struct query 
 		refuse(p, c, q, a, stale);
 		return;
 	}
+	show_flights(p);
 	if (joined)
 		metric_inc(&p->options.metrics->joined);
 	if (stale)
@@ -662,15 +682,16 @@ void query_begin(void *arg, const struct client *c, const uint8_t *message, size
 	enum reason why;
 	enum verdict verdict = check_message(&q, message, len, tcp, &rcode, &why);
 
+	metric_inc(
+	    &m->requests[tcp ? METRIC_TCP : METRIC_UDP][qtype_slot(q.question.type)]);
 	if (verdict == VERDICT_DROP) {
 		metric_inc(&m->dropped[why]);
 		client_drop(p->front, c);
 		return;
 	}
-	metric_inc(
-	    &m->requests[tcp ? METRIC_TCP : METRIC_UDP][qtype_slot(q.question.type)]);
 	if (verdict == VERDICT_REPLY)
-		send_error(p, c, &q, &(struct failure){rcode, -1, NULL, SOURCE_LOCAL},
+		send_error(p, c, &q,
+			   &(struct failure){rcode, -1, NULL, REASON_NONE, SOURCE_LOCAL},
 			   now(p));
 	else
 		answer(p, c, &q);
@@ -687,6 +708,7 @@ int proxy_new(struct proxy **out, const struct proxy_options *o)
 	p->options = *o;
 	list_init(&p->waiting);
 	list_init(&p->overdue);
+	overload_init(&p->overload, o->loop, o->log_clients);
 	p->flights = flights_new(o->client_share);
 	if (!p->flights || recall_new(&p->recall, &o->recall) < 0) {
 		flights_free(p->flights);
@@ -712,6 +734,7 @@ void proxy_free(struct proxy *p)
 		return;
 	timer_stop(p->options.loop, &p->deadline);
 	timer_stop(p->options.loop, &p->stale);
+	overload_stop(&p->overload);
 	recall_free(p->recall);
 	flights_free(p->flights);
 	free(p);

@@ -22,6 +22,8 @@ struct proxy_options {
 	const struct routes *routes;
 	const struct domains *domains; /* for POLICY_SHARD; else NULL */
 	bool special_names;	       /* are answered here (proxy/special.h) */
+	bool log_clients;	       /* the log may have addresses of clients */
+	bool ede_detail; /* clients are told which upstream failed, and how */
 	struct recall_options recall;
 };
 

@@ -86,6 +86,8 @@ static int attempt(struct dial *d)
 
 	a->dial = d;
 	a->fd = socket_connect(to, USER_TIMEOUT_MS, d->fast_open);
+	if (loop_relieve(d->loop, a->fd))
+		a->fd = socket_connect(to, USER_TIMEOUT_MS, d->fast_open);
 	if (a->fd < 0)
 		return a->fd;
 	r = loop_watch_fd(d->loop, a->fd, LOOP_WRITE, LOOP_UPSTREAM, on_writable, a,

@@ -232,6 +232,8 @@ static void ask_over_tcp(struct slot *s)
 
 	close_socket(s);
 	fd = socket_connect(&address, USER_TIMEOUT_MS, false);
+	if (loop_relieve(o->loop, fd))
+		fd = socket_connect(&address, USER_TIMEOUT_MS, false);
 	if (fd < 0) {
 		lose_by(s, -fd);
 		return;
@@ -296,6 +298,8 @@ static int open_and_send(struct slot *s)
 	int r;
 
 	s->fd = socket_connect_udp(&address);
+	if (loop_relieve(s->plain->options.loop, s->fd))
+		s->fd = socket_connect_udp(&address);
 	if (s->fd < 0)
 		return s->fd;
 	r = loop_watch_fd(s->plain->options.loop, s->fd, LOOP_READ, LOOP_UPSTREAM, on_udp,

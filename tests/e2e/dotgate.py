@@ -31,6 +31,8 @@ def environment(extra=None):
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
     # the names of these tests are under .test, which dotgate would answer itself
     env["DOTGATE_SPECIAL_NAMES"] = "off"
+    # what went wrong is seen from outside
+    env["DOTGATE_EDE_DETAIL"] = "on"
     env.update(extra or {})
     return env
 

@@ -68,6 +68,7 @@ CASES = {
     "opcode NOTIFY": (header(flags=4 << 11) + QUESTION, "NOTIMP"),
     "opcode UPDATE": (header(flags=5 << 11) + QUESTION, "NOTIMP"),
     "opcode DSO": (header(flags=6 << 11, counts=(0, 0, 0, 0)) + bytes(4), "NOTIMP"),
+    "opcode UPDATE, CD": (header(flags=5 << 11 | 0x10) + QUESTION, "NOTIMP"),
     "opcode 15": (header(flags=15 << 11) + QUESTION, "NOTIMP"),
 }
 
@@ -80,6 +81,8 @@ def gate(pair):
 def check_answer(data, message, rcode):
     assert data[:2] == message[:2] and data[2] & 0x80
     assert data[2] & 0x78 == message[2] & 0x78, "the opcode is repeated"
+    if message[2] & 0x78:
+        assert not data[3] & 0x90, "RA and CD are for queries"
     got = (data[3] & 15) | (0x10 if rcode == "BADVERS" else 0)
     assert dns.rcode.to_text(got) == rcode
     if rcode == "BADVERS":

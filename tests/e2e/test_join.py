@@ -143,3 +143,17 @@ def test_waiters_of_one_question_are_capped(served):
     assert client.ede(shed[0])[1].startswith("overload")
     assert all(client.is_good(r, "cap.example.test") for r in got if r not in shed)
     assert up.count == 1
+
+
+def test_overload_is_in_the_log_without_addresses(served):
+    _, gate = served(on_query=lambda conn, q: None)
+    with client.connect_udp(gate.address, gate.port) as sock:
+        for i in range(700):
+            q = client.query("same.example.test")
+            q.id = i
+            sock.send(q.to_wire())
+            if i % 50 == 49:
+                time.sleep(0.01)
+    line = gate.wait_log(r".*reason=overload: (\d+) queries.*")
+    assert 0 < int(line[1]) <= 700 - 512
+    assert not [x for x in gate.log().splitlines() if "overload" in x and "127.0.0.1" in x]

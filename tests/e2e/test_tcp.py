@@ -10,6 +10,7 @@ import pytest
 import client
 import wire
 from client import query
+from test_routes import PlainServer
 
 
 def names(n, prefix="n"):
@@ -227,6 +228,38 @@ def test_cap_for_one_address(served):
         s.close()
 
 
+def mute_some(conn, q):
+    if not q.name.startswith("mute"):
+        conn.answer(q)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("scarce", [{"options": ["--tcp-clients", "30"]}, {"files": 64}])
+def test_one_address_cannot_take_all_places(served, scarce, busy):
+    """Neither with idle connections nor with such as wait for what never comes."""
+    _, gate = served(on_query=mute_some, http=True, **scarce)
+    held = []
+    for i in range(80):
+        s = gate.stream()
+        held.append(s)
+        try:
+            if busy:
+                s.send(query(f"mute{i}.example.test"))
+        except OSError:
+            pass  # it was refused
+    places = gate.metric("dotgate_tcp_clients_max")
+    assert 4 <= places < 64
+    for i in range(8):
+        name = f"o{i}.example.test"
+        other = socket.create_connection((gate.address, gate.port), 8, (f"127.0.0.{9 + i}", 0))
+        other.sendall(wire.frame(query(name).to_wire()))
+        data = other.recv(4096)
+        assert data and client.is_good(client.parse(data[2:]), name)
+        other.close()
+    for s in held:
+        s.close()
+
+
 def test_cap_in_all(served):
     """At the cap the idlest gives way: a new client is served at once."""
     _, gate = served(options=["--tcp-clients", "30"])
@@ -331,3 +364,22 @@ def test_few_descriptors_and_a_restarted_upstream(start_upstream, start_dotgate)
         assert time.monotonic() < end
     for s in held:
         s.close()
+
+
+def test_idle_clients_give_descriptors_to_upstreams(start_dotgate):
+    """A query in the clear is a socket; 45 at once, where idle clients hold what is left."""
+    def on_query(server, q, tcp):
+        # held until it is asked again, so that all are under way at once
+        return wire.answer(q) if server.names().count(q.name.lower()) > 1 else None
+
+    server = PlainServer(on_query)
+    gate = start_dotgate(server.spelling(), http=True, files=64)
+    held = [socket.create_connection((gate.address, gate.port), 8, (f"127.0.1.{i}", 0))
+            for i in range(1, 31)]
+    answers = gate.burst([f"p{i}.example.test" for i in range(45)])
+    bad = {n: client.ede(r) for n, r in answers.items() if not client.is_good(r, n)}
+    assert len(answers) == 45 and not bad, bad
+    assert gate.metric("dotgate_tcp_dropped_total", reason="no_descriptor") > 0
+    for s in held:
+        s.close()
+    server.close()

@@ -438,3 +438,24 @@ def test_pin_of_a_stray_certificate_does_not_count(certificates, start_upstream,
     words = [f"pin={pinned.pin()}", auth] if auth else [f"pin={pinned.pin()}"]
     refused(start_dotgate(up.spelling("upstream.test", *words)), up, "tls_pin")
     assert no_query_left(up)
+
+
+@pytest.mark.parametrize("detail", ["on", "off"])
+def test_clients_hear_the_address_only_if_the_operator_wants_it(start_upstream, start_dotgate,
+                                                                detail):
+    up = start_upstream("expired")
+    gate = start_dotgate(up, env={"DOTGATE_EDE_DETAIL": detail})
+    r = gate.ask("secret.example.test")
+    assert client.rcode(r) == "SERVFAIL"
+    text = client.ede(r)[1]
+    assert (text == "tls_cert_expired") == (detail == "off"), text
+    assert (str(up.port) in text) == (detail == "on"), text
+    assert str(up.port) in gate.wait_log(".*reason=tls_cert_expired.*")[0]
+
+
+def test_clients_hear_no_address_by_default(start_upstream, start_dotgate):
+    up = start_upstream()
+    up.close()
+    gate = start_dotgate(up, env={"DOTGATE_EDE_DETAIL": ""})
+    r = gate.ask("secret.example.test")
+    assert client.ede(r) == (23, "dial_refused")

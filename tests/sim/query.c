@@ -1,6 +1,10 @@
 /* query: joining, deadlines, overload, drain: what a client gets and when. */
 #include "story.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
 #include "dns/name.h"
 #include "proxy/flight.h"
 
@@ -72,6 +76,130 @@ static void what_differs_is_not_joined(void **state)
 	world_free();
 }
 
+/* What is logged while FN runs. The text is the caller's until the next call. */
+static const char *logged(void (*fn)(void))
+{
+	static char text[4096];
+	FILE *file = tmpfile();
+	int before = dup(STDERR_FILENO);
+	size_t n;
+
+	assert_non_null(file);
+	log_set_level(LOG_WARNING);
+	dup2(fileno(file), STDERR_FILENO);
+	fn();
+	dup2(before, STDERR_FILENO);
+	close(before);
+	log_set_level(LOG_ERROR);
+	rewind(file);
+	n = fread(text, 1, sizeof text - 1, file);
+	text[n] = '\0';
+	fclose(file);
+	return text;
+}
+
+static unsigned count_of(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, word))) {
+		text += strlen(word);
+		n++;
+	}
+	return n;
+}
+
+static void ask_too_much(void)
+{
+	for (unsigned i = 0; i < WAITERS_PER_FLIGHT + 30; i++)
+		world_ask("example.com");
+	world_settle();
+}
+
+static void refuse_for_two_seconds(void)
+{
+	ask_too_much();
+	world_run(900 * WORLD_MS);
+	world_ask("example.com");
+	world_run(1100 * WORLD_MS);
+}
+
+static void refuse_some_more(void)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		world_ask("example.com");
+		world_run(100 * WORLD_MS);
+	}
+}
+
+static void pass_two_minutes(void)
+{
+	world_run(120 * WORLD_S);
+}
+
+/* A burst has a line, with all that it was; what goes on, a line a minute. */
+static void overload_is_logged_once_a_burst(void **state)
+{
+	const char *text;
+
+	(void)state;
+	world_new(1);
+	world_server(0)->mute = true;
+	text = logged(refuse_for_two_seconds);
+	assert_int_equal(count_of(text, "reason=overload"), 1);
+	assert_non_null(strstr(text,
+			       "reason=overload: 31 queries of clients were refused "
+			       "within 1 s"));
+	assert_null(strstr(text, "one client"));
+	assert_int_equal(count_of(logged(refuse_some_more), "overload"), 0);
+	text = logged(pass_two_minutes);
+	assert_int_equal(count_of(text, "reason=overload"), 1);
+	assert_non_null(strstr(text, "20 queries of clients were refused within 60 s"));
+	/* the next burst is told soon again */
+	assert_int_equal(count_of(logged(refuse_for_two_seconds), "reason=overload"), 1);
+	world_free();
+}
+
+/* After each way in which a query ends. */
+static void counters_add_up(void **state)
+{
+	static const uint8_t response[12] = {0, 0, 0x80};
+	const struct metrics *m;
+
+	(void)state;
+	world_new(1);
+	m = world_metrics();
+	world_server(0)->mute = true;
+	for (unsigned i = 0; i < 10; i++)
+		world_ask("example.com");
+	world_settle();
+	assert_int_equal(m->waiting, 10);
+	assert_true(world_adds_up());
+	world_answer(world_received(0, 0));
+	world_settle();
+	assert_int_equal(m->waiting, 0);
+	assert_true(world_adds_up());
+	for (unsigned i = 0; i < WAITERS_PER_FLIGHT + 7; i++)
+		world_ask("example.net");
+	world_settle();
+	assert_int_equal(m->overloads, 7);
+	assert_int_equal(m->dropped[REASON_OVERLOAD], 0);
+	assert_int_equal(m->waiting, WAITERS_PER_FLIGHT);
+	assert_true(world_adds_up());
+	world_run(6 * WORLD_S);
+	assert_int_equal(m->waiting, 0);
+	assert_true(world_adds_up());
+	world_ask_raw(response, sizeof response);
+	world_ask_raw(response, 11);
+	assert_int_equal(m->dropped[REASON_NOT_A_QUERY], 1);
+	assert_int_equal(m->dropped[REASON_SHORT_MESSAGE], 1);
+	assert_true(world_adds_up());
+	world_ask("example.org");
+	world_abort();
+	assert_int_equal(m->waiting, 0);
+	world_free();
+}
+
 static void one_question_holds_a_bounded_number_of_clients(void **state)
 {
 	(void)state;
@@ -82,7 +210,7 @@ static void one_question_holds_a_bounded_number_of_clients(void **state)
 	world_settle();
 	assert_int_equal(world_received_count(0), 1);
 	assert_failed(WAITERS_PER_FLIGHT, 23, "overload");
-	assert_int_equal(world_metrics()->dropped[REASON_OVERLOAD], 1);
+	assert_int_equal(world_metrics()->overloads, 1);
 	world_answer(world_received(0, 0));
 	world_settle();
 	assert_good(0);
@@ -140,7 +268,7 @@ static void a_late_answer_reaches_nobody(void **state)
 	world_run(5 * WORLD_S);
 	assert_failed(first, 22, "query_timeout");
 	second = world_ask("example.com");
-	world_run(100 * WORLD_MS);
+	world_run(1 * WORLD_S);
 	while ((q = world_received(0, 0)))
 		world_answer(q);
 	world_settle();
@@ -192,6 +320,8 @@ int main(void)
 	    cmocka_unit_test(queries_of_a_round_share_a_record),
 	    cmocka_unit_test(identical_questions_join),
 	    cmocka_unit_test(what_differs_is_not_joined),
+	    cmocka_unit_test(counters_add_up),
+	    cmocka_unit_test(overload_is_logged_once_a_burst),
 	    cmocka_unit_test(one_question_holds_a_bounded_number_of_clients),
 	    cmocka_unit_test(the_deadline_is_the_first_clients),
 	    cmocka_unit_test(nothing_is_sent_after_the_deadline),

@@ -119,6 +119,31 @@ static void a_sole_unauthenticated_one_is_told_at_once(void **state)
 	world_free();
 }
 
+/* Which upstream it was, and what to do about it, is for the operator. */
+static void clients_hear_no_more_than_why(void **state)
+{
+	(void)state;
+	world_make(&(struct world_plan){.upstreams = 1,
+					.policy = POLICY_ORDERED,
+					.hedge = HEDGE_OFF,
+					.cached = true,
+					.terse = true});
+	world_server(0)->shake = SHAKE_FAILS;
+	world_server(0)->shake_failure = REASON_TLS_CERT_EXPIRED;
+	world_ask("example.com");
+	world_settle();
+	assert_failed(0, 22, "tls_cert_expired");
+	assert_string_equal(world_told(0)->text, "tls_cert_expired");
+	world_server(0)->shake = SHAKE_OK;
+	world_server(0)->dial = DIAL_REFUSES;
+	world_run(10 * WORLD_S);
+	world_ask("example.net");
+	world_run(3 * WORLD_S);
+	assert_failed(1, 23, "dial_refused");
+	assert_string_equal(world_told(1)->text, "dial_refused");
+	world_free();
+}
+
 static void a_sole_refusing_one_is_waited_for(void **state)
 {
 	uint64_t start;
@@ -375,6 +400,7 @@ int main(void)
 	    cmocka_unit_test(a_mute_one_fails_over),
 	    cmocka_unit_test(an_unauthenticated_one_gets_nothing),
 	    cmocka_unit_test(a_sole_unauthenticated_one_is_told_at_once),
+	    cmocka_unit_test(clients_hear_no_more_than_why),
 	    cmocka_unit_test(a_sole_refusing_one_is_waited_for),
 	    cmocka_unit_test(a_wait_in_vain_is_told),
 	    cmocka_unit_test(dials_back_off),

@@ -72,6 +72,7 @@ struct world_plan {
 	uint64_t keep_warm_us;
 	bool cached;
 	bool early_data;
+	bool terse; /* clients are told no more than why */
 };
 
 void world_make(const struct world_plan *plan);
@@ -100,6 +101,8 @@ void world_set_way(bool has_way);
 
 /* Times that the tickets of an upstream were forgotten. */
 unsigned world_forgotten(void);
+/* True if requests = responses + dropped + waiting; each world must end so. */
+bool world_adds_up(void);
 
 struct server *world_server(unsigned i);
 struct metrics *world_metrics(void);

@@ -122,6 +122,9 @@ static void test_shows_what_alerts_need_from_the_start(void **state)
 	assert_line(f,
 		    "dotgate_dns_responses_total{rcode=\"SERVFAIL\",source=\"error\"} 0");
 	assert_line(f, "dotgate_dropped_total{reason=\"short_message\"} 0");
+	assert_line(f, "dotgate_dropped_total{reason=\"send_failed\"} 0");
+	assert_line(f, "dotgate_tcp_dropped_total{reason=\"client_limit\"} 0");
+	assert_line(f, "dotgate_overload_total 0");
 	assert_line(f,
 		    "dotgate_dns_request_duration_seconds_count{source=\"upstream\"} 0");
 	assert_line(f,
@@ -136,8 +139,19 @@ static void test_shows_what_alerts_need_from_the_start(void **state)
 		       "upstream=\"tls://192.0.2.1#a.test\",resumed=\"true\"} 0");
 	assert_line(f, "dotgate_log_dropped_total 0");
 	assert_no_text(f, "type=\"MX\"");
-	assert_no_text(f, "source=\"cache\"");
-	assert_no_text(f, "tls_cert_expired");
+	assert_line(f,
+		    "dotgate_dns_responses_total{rcode=\"NOERROR\",source=\"cache\"} 0");
+	assert_line(f,
+		    "dotgate_dns_responses_total{rcode=\"NOERROR\",source=\"stale\"} 0");
+	assert_line(
+	    f, "dotgate_dns_responses_total{rcode=\"REFUSED\",source=\"upstream\"} 0");
+	assert_line(f, "dotgate_dns_request_duration_seconds_count{source=\"stale\"} 0");
+	assert_line(f, "dotgate_upstream_connections_closed_total{"
+		       "upstream=\"tls://192.0.2.1#a.test\",reason=\"tls_cert_expired\"} "
+		       "0");
+	assert_line(f, "dotgate_upstream_requests_total{"
+		       "upstream=\"tls://192.0.2.1#a.test\",result=\"reset\"} 0");
+	assert_line(f, "dotgate_udp_kernel_drops_total 0");
 	assert_no_text(f, "reason=\"none\"");
 }
 
@@ -148,7 +162,15 @@ static void test_shows_what_has_counted(void **state)
 
 	w->requests[METRIC_TCP][METRIC_TYPES - 1] = 2;
 	w->responses[5][SOURCE_LOCAL] = 4;
-	w->dropped[REASON_OVERLOAD] = 6;
+	w->dropped[REASON_CLIENT_GONE] = 6;
+	w->tcp_dropped[REASON_CLIENT_GONE] = 7;
+	w->overloads = 8;
+	w->waiting = 9;
+	w->waiting_max = 10;
+	f->workers[0]->waiting_max = 10;
+	w->tcp_clients_max = 11;
+	w->flights_max = 12;
+	w->udp_kernel_drops = 13;
 	w->upstream[0].requests[REASON_NONE] = 41;
 	w->upstream[0].requests[REASON_TLS_PIN] = 42;
 	w->upstream[0].closed[REASON_TLS_CERT_EXPIRED] = 43;
@@ -163,7 +185,14 @@ static void test_shows_what_has_counted(void **state)
 	assert_line(f, "dotgate_dns_requests_total{proto=\"tcp\",type=\"other\"} 2");
 	assert_line(f,
 		    "dotgate_dns_responses_total{rcode=\"REFUSED\",source=\"local\"} 4");
-	assert_line(f, "dotgate_dropped_total{reason=\"overload\"} 6");
+	assert_line(f, "dotgate_dropped_total{reason=\"client_gone\"} 6");
+	assert_line(f, "dotgate_tcp_dropped_total{reason=\"client_gone\"} 7");
+	assert_line(f, "dotgate_overload_total 8");
+	assert_line(f, "dotgate_waiting 9");
+	assert_line(f, "dotgate_waiting_max 20");
+	assert_line(f, "dotgate_tcp_clients_max 11");
+	assert_line(f, "dotgate_inflight_max 12");
+	assert_line(f, "dotgate_udp_kernel_drops_total 13");
 #define UPSTREAM "{upstream=\"tls://192.0.2.1#a.test\""
 	assert_line(f, "dotgate_upstream_requests_total" UPSTREAM
 		       ",result=\"answered\"} 41");
@@ -252,6 +281,26 @@ static void test_unauthenticated_upstreams_are_told(void **state)
 	assert_no_text(f, "dotgate_upstream_unauthenticated" UPSTREAM);
 }
 
+/* The value is the same from look to look, and right once the clock has been set. */
+static void test_start_of_the_process(void **state)
+{
+	struct fixture *f = *state;
+	const struct moment start = {1000000, 500};
+	char line[LINE_MAX];
+
+	assert_int_equal(started_unix(start, (struct moment){1000060, 560}), 1000000);
+	assert_int_equal(started_unix(start, (struct moment){1000061, 560}), 1000000);
+	assert_int_equal(started_unix(start, (struct moment){1000060, 561}), 1000000);
+	assert_int_equal(started_unix(start, (struct moment){2000060, 560}), 2000000);
+	assert_int_equal(started_unix(start, (struct moment){900060, 560}), 900000);
+	assert_int_equal(started_unix(start, (struct moment){30, 560}), 0);
+	f->options.started = moment_now();
+	snprintf(line, sizeof line, "process_start_time_seconds %llu",
+		 (unsigned long long)f->options.started.unix_s);
+	make(f);
+	assert_line(f, line);
+}
+
 static void test_build_info(void **state)
 {
 	struct fixture *f = *state;
@@ -287,7 +336,7 @@ static void test_every_row_stands_under_its_metric(void **state)
 		assert_int_equal(strncmp(line, metric, strlen(metric)), 0);
 		assert_non_null(strchr(line, ' '));
 	}
-	assert_int_equal(metrics, 27);
+	assert_int_equal(metrics, 35);
 }
 
 int main(void)
@@ -301,6 +350,7 @@ int main(void)
 	    TEST(test_handshakes_by_resumption),
 	    TEST(test_gauges_that_are_no_sums),
 	    TEST(test_unauthenticated_upstreams_are_told),
+	    TEST(test_start_of_the_process),
 	    TEST(test_build_info),
 	    TEST(test_every_row_stands_under_its_metric),
 	};

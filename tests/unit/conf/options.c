@@ -80,11 +80,12 @@ static void check_printed(const char *line)
 	"query-timeout            5s\n"                                                  \
 	"tcp-idle-timeout         30s\n"                                                 \
 	"tcp-clients              16384\n"                                               \
-	"tcp-clients-per-address  8192\n"                                                \
+	"tcp-clients-per-address  half\n"                                                \
 	"upstream-idle-timeout    10s\n"                                                 \
 	"keep-warm                5m\n"                                                  \
 	"policy                   fastest\n"                                             \
 	"hedge                    auto\n"                                                \
+	"client-share             25\n"                                                  \
 	"drain-timeout            5s\n"                                                  \
 	"cache-size               64M\n"                                                 \
 	"ttl-min                  0s\n"                                                  \
@@ -93,7 +94,9 @@ static void check_printed(const char *line)
 	"failure-ttl              5s\n"                                                  \
 	"serve-stale              1d\n"                                                  \
 	"stale-after              1800ms\n"                                              \
-	"special-names            on\n"
+	"special-names            on\n"                                                  \
+	"log-clients              off\n"                                                 \
+	"ede-detail               off\n"
 
 static void test_defaults(void **state)
 {
@@ -112,10 +115,11 @@ static void test_defaults(void **state)
 	assert_int_equal(config.upstream_idle_us, 10000000);
 	assert_int_equal(config.drain_us, 5000000);
 	assert_int_equal(config.tcp_clients, 16384);
-	assert_int_equal(config.tcp_clients_per_address, 8192);
+	assert_int_equal(config.tcp_clients_per_address, 0);
 	assert_int_equal(config.log_level, LOG_NOTICE);
 	assert_false(config.http_set);
 	assert_false(config.tls13_only);
+	assert_false(config.ede_detail);
 }
 
 static void test_commands(void **state)

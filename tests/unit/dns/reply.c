@@ -302,7 +302,25 @@ static void errors_without_question_where_there_is_none(void **state)
 	    (struct query){.id = 0xabcd, .flags = 0x2900, .limit = 512}; /* UPDATE, RD */
 	error(&s, RCODE_NOTIMP, -1, NULL);
 	assert_int_equal(s.len, 12);
-	assert_memory_equal(s.out, "\xab\xcd\xa9\x84\0\0\0\0\0\0\0\0", 12);
+	assert_memory_equal(s.out, "\xab\xcd\xa9\x04\0\0\0\0\0\0\0\0", 12);
+}
+
+/* RA and CD are not said of an opcode that is not implemented; of a type they are. */
+static void other_opcodes_have_no_ra_and_no_cd(void **state)
+{
+	static struct scene s;
+
+	(void)state;
+	for (unsigned opcode = 1; opcode < 16; opcode++) {
+		s.q = (struct query){.flags = (uint16_t)(opcode << 11 | DNS_CD | DNS_AD),
+				     .limit = 512};
+		error(&s, RCODE_NOTIMP, -1, NULL);
+		assert_int_equal(s.out[2], 0x80 | opcode << 3);
+		assert_int_equal(s.out[3], RCODE_NOTIMP);
+	}
+	s.q = (struct query){.flags = DNS_CD, .limit = 512};
+	error(&s, RCODE_NOTIMP, -1, NULL);
+	assert_int_equal(s.out[3], DNS_RA | DNS_CD | RCODE_NOTIMP);
 }
 
 static void badvers_is_an_extended_rcode(void **state)
@@ -391,6 +409,7 @@ int main(void)
 	    cmocka_unit_test(errors_octet_for_octet),
 	    cmocka_unit_test(errors_without_opt_to_clients_without),
 	    cmocka_unit_test(errors_without_question_where_there_is_none),
+	    cmocka_unit_test(other_opcodes_have_no_ra_and_no_cd),
 	    cmocka_unit_test(badvers_is_an_extended_rcode),
 	    cmocka_unit_test(error_texts_are_cut_between_characters),
 	    cmocka_unit_test(the_longest_error_has_room),

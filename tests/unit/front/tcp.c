@@ -309,7 +309,10 @@ static void test_reset(void **state)
 	answer(f, 0);
 	client_drop(&f->front, &f->queries[1].client);
 	answer(f, 2);
+	/* the third was dropped by who asked for it */
 	assert_int_equal(dropped(f, REASON_CLIENT_GONE), 2);
+	assert_int_equal(f->sent, 0);
+	assert_int_equal(cut_off(f, REASON_CLIENT_GONE), 1);
 }
 
 /* Answers are queued when the reset comes, and more are to come. */
@@ -328,10 +331,12 @@ static void test_reset_in_mid_answer(void **state)
 	reset(fd);
 	run_until_clients(f, 0);
 	assert_int_equal(f->tcp->buffered, 0);
-	assert_int_equal(dropped(f, REASON_CLIENT_GONE), 1);
+	assert_int_equal(dropped(f, REASON_CLIENT_GONE), 0);
+	assert_int_equal(cut_off(f, REASON_CLIENT_GONE), 1);
 	for (unsigned i = 90; i < 100; i++)
 		answer(f, i);
-	assert_int_equal(dropped(f, REASON_CLIENT_GONE), 11);
+	assert_int_equal(dropped(f, REASON_CLIENT_GONE), 10);
+	assert_int_equal(f->sent, 90);
 }
 
 /* The reset is found while answers of the same round are made: the id is stale at once.
@@ -350,6 +355,8 @@ static void test_reset_unnoticed(void **state)
 		reply(f, &f->queries[i].client, i, 60000);
 	run_until_clients(f, 0);
 	assert_true(dropped(f, REASON_CLIENT_GONE) > 100);
+	assert_int_equal(f->sent + dropped(f, REASON_CLIENT_GONE), 128);
+	assert_int_equal(cut_off(f, REASON_CLIENT_GONE), 1);
 	assert_int_equal(f->tcp->buffered, 0);
 }
 

@@ -66,7 +66,7 @@ static void test_stuck_reader(void **state)
 	for (unsigned i = 0; i < 127; i++)
 		reply(f, &f->queries[i].client, i, 65535);
 	run_until_clients(f, 0); /* though a query is under way */
-	assert_int_equal(dropped(f, REASON_SEND_FAILED), 1);
+	assert_int_equal(cut_off(f, REASON_SEND_FAILED), 1);
 	assert_int_equal(f->tcp->buffered, 0);
 	close(fd);
 }
@@ -99,7 +99,7 @@ static void test_stuck_asker(void **state)
 		run_round(f);
 	}
 	assert_int_equal(f->metrics->tcp_clients, 0);
-	assert_int_equal(dropped(f, REASON_SEND_FAILED), 1);
+	assert_int_equal(cut_off(f, REASON_SEND_FAILED), 1);
 	close(fd);
 }
 
@@ -114,7 +114,7 @@ static void test_idle(void **state)
 	hears_end(f, fd);
 	assert_true(loop_now(f->loop) - began >= IDLE_US);
 	assert_int_equal(f->metrics->tcp_clients, 0);
-	assert_int_equal(dropped(f, REASON_CLIENT_LIMIT), 0);
+	assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), 0);
 }
 
 /* A single octet now and then is no query. */
@@ -212,7 +212,7 @@ static void test_idlest_gives_way(void **state)
 		fds[CLIENTS_MAX + i] = dial_number(f, 50 + i);
 		hears_end(f, fds[2 + i]);
 		assert_int_equal(f->metrics->tcp_clients, CLIENTS_MAX);
-		assert_int_equal(dropped(f, REASON_CLIENT_LIMIT), i + 1);
+		assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), i + 1);
 	}
 	f->mode = ECHO;
 	for (unsigned i = 0; i < CLIENTS_MAX + 2; i++) {
@@ -243,7 +243,7 @@ static void test_all_busy(void **state)
 	hears_end(f, late);
 	assert_int_equal(f->metrics->tcp_clients, CLIENTS_MAX);
 	assert_int_equal(f->metrics->tcp_accepted, CLIENTS_MAX);
-	assert_int_equal(dropped(f, REASON_CLIENT_LIMIT), 1);
+	assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), 1);
 	for (unsigned i = 0; i < CLIENTS_MAX; i++) {
 		answer(f, i);
 		assert_int_equal(hear(f, fds[i]), i);
@@ -289,7 +289,7 @@ static void test_per_address(void **state)
 	hears_end(f, dial_from(f, "127.0.0.1"));
 	hears_end(f, dial_from(f, "127.0.0.1"));
 	assert_int_equal(f->metrics->tcp_clients, CLIENTS_MAX);
-	assert_int_equal(dropped(f, REASON_CLIENT_LIMIT), 2);
+	assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), 2);
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		assert_true(is_open(fds[i]));
 	/* one leaves, one can come */
@@ -299,6 +299,132 @@ static void test_per_address(void **state)
 	assert_int_equal(f->metrics->tcp_clients, CLIENTS_MAX);
 	for (unsigned i = 0; i < CLIENTS_MAX; i++)
 		close(fds[i]);
+}
+
+/* A worker whose places nothing but shares limits. */
+static struct fixture *start_shared(unsigned places)
+{
+	struct tcp_options o = {.clients_max = places, .idle_us = LONG_US};
+	struct fixture *f = calloc(1, sizeof *f);
+
+	start(f, &o);
+	return f;
+}
+
+/* COUNT clients from 127.0.0.1, from number FIRST on; of them all wait for an answer if BUSY. */
+static void dial_many(struct fixture *f, int *fds, unsigned count, bool busy)
+{
+	f->mode = HOLD;
+	for (unsigned i = 0; i < count; i++) {
+		fds[i] = dial(f);
+		if (busy) {
+			ask(fds[i], i, 1);
+			run_until_queries(f, f->count + 1);
+		}
+	}
+}
+
+static unsigned count_open(const int *fds, unsigned count)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		n += is_open(fds[i]);
+	return n;
+}
+
+static void close_all(const int *fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+/* What nobody else wants one address may have, up to three quarters; then its own idle ones give
+ * way to more of it. */
+static void test_share_binds_when_scarce(void **state)
+{
+	struct fixture *f = start_shared(16);
+	void *fixture = f;
+	int fds[20];
+
+	(void)state;
+	dial_many(f, fds, 20, false);
+	run_rounds(f, 5);
+	assert_int_equal(f->metrics->tcp_clients, 12);
+	assert_int_equal(count_open(fds, 20), 12);
+	assert_int_equal(count_open(fds, 8), 0); /* the idlest have gone */
+	assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), 8);
+	close_all(fds, 20);
+	run_until_clients(f, 0);
+	tear_down(&fixture);
+}
+
+/* Busy ones do not give way to more of the same address: the newcomer goes. */
+static void test_share_of_busy_ones(void **state)
+{
+	struct fixture *f = start_shared(16);
+	void *fixture = f;
+	int fds[12];
+
+	(void)state;
+	dial_many(f, fds, 12, true);
+	hears_end(f, dial_from(f, "127.0.0.1"));
+	assert_int_equal(count_open(fds, 12), 12);
+	close_all(fds, 12);
+	tear_down(&fixture);
+}
+
+/* Others always get in: the heaviest gives way, idle ones first, then busy ones. */
+static void test_heaviest_gives_way(void **state)
+{
+	struct fixture *f = start_shared(16);
+	void *fixture = f;
+	int heavy[12], others[8];
+
+	(void)state;
+	dial_many(f, heavy, 2, false);
+	dial_many(f, heavy + 2, 10, true);
+	for (unsigned i = 0; i < 8; i++) {
+		others[i] = dial_number(f, i);
+		run_until_clients(f, 13 + (i < 3 ? i : 3));
+		for (unsigned n = 0; n < ROUNDS_MAX && f->metrics->tcp_accepted < 13 + i;
+		     n++)
+			run_round(f);
+		/* the two idle ones go first */
+		assert_int_equal(count_open(heavy, 2), i < 4 ? 2 : i == 4 ? 1 : 0);
+		assert_int_equal(count_open(heavy + 2, 10), i < 6 ? 10 : 10 - (i - 5));
+		assert_int_equal(count_open(others, i + 1), i + 1);
+	}
+	f->mode = ECHO;
+	for (unsigned i = 0; i < 8; i++) {
+		ask(others[i], i, 1);
+		assert_int_equal(hear(f, others[i]), i);
+	}
+	close_all(heavy, 12);
+	close_all(others, 8);
+	tear_down(&fixture);
+}
+
+/* Of two that have as many, and less than half, idle ones of anybody go before busy ones. */
+static void test_within_its_share_idle_ones_of_others_go_first(void **state)
+{
+	struct fixture *f = start_shared(8);
+	void *fixture = f;
+	int heavy[3], others[6];
+
+	(void)state;
+	dial_many(f, heavy, 3, true);
+	for (unsigned i = 0; i < 5; i++) {
+		others[i] = dial_number(f, i);
+		run_until_clients(f, 4 + i);
+	}
+	others[5] = dial_number(f, 5);
+	hears_end(f, others[0]);
+	assert_int_equal(count_open(heavy, 3), 3);
+	assert_int_equal(count_open(others + 1, 5), 5);
+	close_all(heavy, 3);
+	close_all(others + 1, 5);
+	tear_down(&fixture);
 }
 
 /* ---- memory of all clients ---- */
@@ -345,8 +471,8 @@ static void test_memory(void **state)
 	}
 	run_rounds(f, 20);
 	assert_in_range(f->tcp->buffered, 32u << 20, 48u << 20);
-	assert_true(dropped(f, REASON_CLIENT_LIMIT) > 0);
-	assert_int_equal(f->metrics->tcp_clients + dropped(f, REASON_CLIENT_LIMIT),
+	assert_true(cut_off(f, REASON_CLIENT_LIMIT) > 0);
+	assert_int_equal(f->metrics->tcp_clients + cut_off(f, REASON_CLIENT_LIMIT),
 			 HOARDERS);
 	hears_end(f, fds[0]);
 	fds[0] = -1;
@@ -362,6 +488,30 @@ static void test_memory(void **state)
 	assert_int_equal(f->tcp->buffered, 0);
 	free(fds);
 	tear_down(&fixture);
+}
+
+/* An answer that finds no room is dropped, and its client cut off, as it would wait in vain. */
+static void test_no_memory_for_an_answer(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f);
+	size_t buffered;
+
+	f->mode = HOLD;
+	ask(fd, 0, 3);
+	run_until_queries(f, 3);
+	answer(f, 0);
+	buffered = f->tcp->buffered;
+	f->tcp->buffered = (size_t)64 << 20;
+	answer(f, 1);
+	f->tcp->buffered = buffered;
+	answer(f, 2);
+	run_until_clients(f, 0);
+	assert_int_equal(f->sent, 1);
+	assert_int_equal(dropped(f, REASON_CLIENT_LIMIT), 1);
+	assert_int_equal(dropped(f, REASON_CLIENT_GONE), 1);
+	assert_int_equal(cut_off(f, REASON_CLIENT_LIMIT), 1);
+	close(fd);
 }
 
 /* ---- descriptors ---- */
@@ -401,7 +551,7 @@ static void test_no_descriptor_idle_gives_way(void **state)
 	assert_int_equal(hear(f, late), 4);
 	hears_end(f, idle);
 	allow_descriptors(limit);
-	assert_int_equal(dropped(f, REASON_NO_DESCRIPTOR), 1);
+	assert_int_equal(cut_off(f, REASON_NO_DESCRIPTOR), 1);
 	assert_int_equal(f->metrics->tcp_clients, 1);
 	close(late);
 }
@@ -421,7 +571,7 @@ static void test_no_descriptor_newcomer_goes(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		hears_end(f, late[i]);
 	allow_descriptors(limit);
-	assert_int_equal(dropped(f, REASON_NO_DESCRIPTOR), 3);
+	assert_int_equal(cut_off(f, REASON_NO_DESCRIPTOR), 3);
 	assert_int_equal(f->metrics->tcp_clients, 1);
 	answer(f, 0);
 	assert_int_equal(hear(f, busy), 1);
@@ -454,7 +604,7 @@ static void test_no_descriptor_at_all(void **state)
 	assert_in_range(f->tcp->pause.due, began, loop_now(f->loop) + 100000);
 	run_rounds(f, 10);
 	assert_int_equal(f->metrics->tcp_accepted, 1);
-	assert_int_equal(dropped(f, REASON_NO_DESCRIPTOR), 0);
+	assert_int_equal(cut_off(f, REASON_NO_DESCRIPTOR), 0);
 	allow_descriptors(limit);
 	close(taken);
 	/* it is accepted as soon as the pause is over */
@@ -484,8 +634,13 @@ int main(void)
 	    TEST(test_all_busy),
 	    TEST(test_dropped_gives_way),
 	    TEST(test_per_address),
+	    cmocka_unit_test(test_share_binds_when_scarce),
+	    cmocka_unit_test(test_share_of_busy_ones),
+	    cmocka_unit_test(test_heaviest_gives_way),
+	    cmocka_unit_test(test_within_its_share_idle_ones_of_others_go_first),
 	    TEST(test_holding),
 	    cmocka_unit_test(test_memory),
+	    TEST(test_no_memory_for_an_answer),
 	    TEST(test_no_descriptor_idle_gives_way),
 	    TEST(test_no_descriptor_newcomer_goes),
 	    TEST(test_no_descriptor_at_all),

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dns/qtype.h"
 #include "front/udp.h"
 #include "net/loop.h"
 #include "net/socket.h"
@@ -40,7 +41,8 @@ struct fixture {
 	struct udp *udp;
 	struct front front;
 	struct timer timer;
-	bool hold; /* queries are kept in `queries`, not answered at once */
+	bool hold;     /* queries are kept in `queries`, not answered at once */
+	uint64_t sent; /* responses */
 	unsigned count;
 	struct query queries[2 * MANY];
 };
@@ -51,7 +53,7 @@ static void answer(struct fixture *f, const struct query *q)
 
 	assert_non_null(room);
 	memcpy(room, q->message, q->len);
-	client_send(&f->front, &q->client, q->len);
+	client_send(&f->front, &q->client, q->len, &f->sent);
 }
 
 static void on_query(void *arg, const struct client *c, const uint8_t *message,
@@ -385,6 +387,8 @@ static void test_long_message(void **state)
 	assert_int_equal(f->queries[0].message[1], 2);
 	assert_int_equal(f->queries[1].message[1], 4);
 	assert_int_equal(f->metrics->dropped[REASON_LONG_MESSAGE], 2);
+	/* the two others are for the layer above to count */
+	assert_int_equal(f->metrics->requests[METRIC_UDP][qtype_slot(0)], 2);
 	close(fd);
 }
 
@@ -425,8 +429,34 @@ static void test_port_0(void **state)
 	run_until(f, 1);
 	assert_int_equal(hear(fd), 5);
 	assert_int_equal(f->metrics->dropped[REASON_SPOOFABLE], 1);
+	assert_int_equal(f->metrics->requests[METRIC_UDP][qtype_slot(0)], 1);
 	close(raw);
 	close(fd);
+}
+
+/* What the kernel has no room for is counted, once, at the next look. */
+static void test_kernel_drops(void **state)
+{
+	struct fixture *f = *state;
+	struct address a = make("127.0.0.1", 0);
+	int fd = socket_listen_udp(&a), small = 4096, client;
+	uint64_t drops;
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+	assert_int_equal(socket_local_address(fd, &a), 0);
+	assert_int_equal(udp_add(f->udp, fd, false), 0);
+	client = connect_to(&a);
+	udp_look(f->udp);
+	assert_int_equal(f->metrics->udp_kernel_drops, 0);
+	for (unsigned i = 0; i < MANY; i++)
+		ask(client, i, 500);
+	udp_look(f->udp);
+	drops = f->metrics->udp_kernel_drops;
+	assert_true(drops > 0);
+	udp_look(f->udp);
+	assert_int_equal(f->metrics->udp_kernel_drops, drops);
+	run_until(f, (unsigned)(MANY - drops));
+	close(client);
 }
 
 /* ---- answers ---- */
@@ -446,6 +476,7 @@ static void test_out_of_slots(void **state)
 	for (unsigned i = MANY; i-- > 0;)
 		answer(f, &f->queries[i]);
 	udp_flush(f->udp);
+	assert_int_equal(f->sent, MANY);
 	for (unsigned i = MANY; i-- > 0;)
 		assert_int_equal(hear(fd), i);
 	hears_nothing(fd);
@@ -489,7 +520,7 @@ static void test_largest_answer(void **state)
 	assert_non_null(room);
 	for (unsigned i = 0; i < 1232; i++)
 		room[i] = (uint8_t)i;
-	client_send(&f->front, &f->queries[0].client, 1232);
+	client_send(&f->front, &f->queries[0].client, 1232, &f->sent);
 	udp_flush(f->udp);
 	assert_int_equal(recv(fd, message, sizeof message, 0), 1232);
 	for (unsigned i = 0; i < 1232; i++)
@@ -550,9 +581,11 @@ static void test_refused_answers(void **state)
 			assert_int_equal(hear(fd), i);
 	hears_nothing(fd);
 	assert_int_equal(f->metrics->dropped[REASON_SEND_FAILED], 4);
-	answer(f, &f->queries[0]); /* alone */
+	assert_int_equal(f->sent, 6); /* a response is sent or dropped, never both */
+	answer(f, &f->queries[0]);    /* alone */
 	udp_flush(f->udp);
 	assert_int_equal(f->metrics->dropped[REASON_SEND_FAILED], 5);
+	assert_int_equal(f->sent, 6);
 	close(fd);
 }
 
@@ -636,6 +669,7 @@ int main(void)
 	    TEST(test_long_message),
 	    TEST(test_empty_message),
 	    TEST(test_port_0),
+	    TEST(test_kernel_drops),
 	    TEST(test_out_of_slots),
 	    TEST(test_room_without_send),
 	    TEST(test_largest_answer),

@@ -50,6 +50,7 @@ struct fixture {
 	struct timer timer;
 	struct address address; /* of the listener */
 	enum mode mode;
+	uint64_t sent;	  /* responses */
 	size_t large;	  /* octets of an answer in mode LARGE */
 	unsigned count;	  /* queries so far */
 	unsigned round;	  /* of them in this round */
@@ -69,7 +70,7 @@ static inline void reply(struct fixture *f, const struct client *c, unsigned num
 	memset(room, 0, len);
 	room[0] = (uint8_t)(number >> 8);
 	room[1] = (uint8_t)number;
-	client_send(&f->front, c, len);
+	client_send(&f->front, c, len, &f->sent);
 }
 
 static inline unsigned number_of(const struct query *q)
@@ -220,6 +221,12 @@ static inline void run_until_clients(struct fixture *f, unsigned count)
 static inline uint64_t dropped(const struct fixture *f, enum reason why)
 {
 	return f->metrics->dropped[why];
+}
+
+/* Clients that were refused or cut off. */
+static inline uint64_t cut_off(const struct fixture *f, enum reason why)
+{
+	return f->metrics->tcp_dropped[why];
 }
 
 /* ---- clients ---- */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -113,6 +114,55 @@ static void the_first_that_answers_is_taken(void **state)
 		close(fd[i]);
 }
 
+static int kept; /* a descriptor that can be given up; -1: none */
+
+static bool give_up_kept(void *arg)
+{
+	int fd = kept;
+
+	(void)arg;
+	kept = -1;
+	return fd >= 0 && close(fd) == 0;
+}
+
+/* No descriptor beyond those that are open. Returns the limit before. */
+static struct rlimit forbid_descriptors(void)
+{
+	struct rlimit before, l;
+	int fd = dup(0);
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	l = before;
+	l.rlim_cur = (rlim_t)fd;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &l), 0);
+	return before;
+}
+
+static void without_a_descriptor_somebody_gives_way(void **state)
+{
+	struct rlimit before;
+	struct address all;
+	int fd;
+
+	(void)state;
+	all = place(1, true, &fd);
+	addresses_set(&w.addresses, &all, 1);
+	kept = dup(0);
+	before = forbid_descriptors();
+	assert_int_equal(dial_start(&w.dial, &w.addresses), -EMFILE);
+	loop_at_shortage(w.loop, give_up_kept, NULL);
+	assert_int_equal(dial_start(&w.dial, &w.addresses), 0);
+	assert_int_equal(kept, -1);
+	run(1000);
+	assert_true(w.fd >= 0);
+	/* nobody can give way any more */
+	assert_int_equal(dial_start(&w.dial, &w.addresses), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(fd);
+}
+
 static void when_all_refuse_the_last_error_is_told(void **state)
 {
 	struct address all[2];
@@ -188,11 +238,14 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(no_address_is_an_error, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(the_first_that_answers_is_taken, set_up,
 					    tear_down),
+	    cmocka_unit_test_setup_teardown(without_a_descriptor_somebody_gives_way,
+					    set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(when_all_refuse_the_last_error_is_told,
 					    set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		one_that_says_nothing_does_not_hold_up_the_next, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(each_is_tried_twice_at_most, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(each_is_tried_twice_at_most, set_up,
+					    tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
