@@ -2,7 +2,9 @@
 #
 #   make               build/dotgate, optimised
 #   make demo          dotgate before an upstream of its own on loopback: asks it, shows the answers
-#   make check         all tests; the last line is "N passed, N failed"
+#   make check         all tests, or some: RINGS="unit e2e"; the last line is
+#                      "N passed, N failed, N skipped"
+#   make check-debian  make demo and make check in a fresh Debian: SUITE=trixie
 #   make fuzz          each fuzz target for FUZZ_SECONDS
 #   make install       into DESTDIR, under PREFIX
 #   make image-check   builds the container image, runs it, resolves through it
@@ -14,6 +16,8 @@
 
 PREFIX = /usr/local
 DESTDIR =
+RINGS =
+SUITE = trixie
 FUZZ_SECONDS = 300
 BENCH_ARGS =
 
@@ -40,7 +44,11 @@ demo:
 check:
 	@scripts/need check
 	@$(MAKE) --no-print-directory build/dotgate
-	@$(PYTHON) scripts/check
+	@$(PYTHON) scripts/check $(RINGS)
+
+check-debian:
+	@scripts/need check-debian
+	@$(PYTHON) scripts/check-debian $(SUITE) $(RINGS)
 
 fuzz:
 	@scripts/need fuzz
@@ -66,5 +74,5 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check fuzz install image-check bench format clean FORCE
+.PHONY: all demo check check-debian fuzz install image-check bench format clean FORCE
 FORCE:

@@ -313,20 +313,23 @@ static void *run(void *arg)
 
 /* ---- start, lines, stop ---- */
 
+/* The thread inherits that all signals are blocked. An attribute could say so too, but the
+ * address sanitizer of clang 19 does not heed it. */
 static int start_thread(void)
 {
 	pthread_attr_t attr;
-	sigset_t all;
+	sigset_t all, before;
 	int error = pthread_attr_init(&attr);
 
 	if (error != 0)
 		return -error;
-	sigfillset(&all);
-	error = pthread_attr_setsigmask_np(&attr, &all);
-	if (error == 0)
-		error = pthread_attr_setstacksize(&attr, STACK_SIZE);
-	if (error == 0)
+	error = pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (error == 0) {
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
 		error = pthread_create(&state.thread, &attr, run, NULL);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+	}
 	pthread_attr_destroy(&attr);
 	return -error;
 }

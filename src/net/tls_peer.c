@@ -79,6 +79,17 @@ static int on_session(SSL *ssl, SSL_SESSION *s)
 	return kept;
 }
 
+/* When the session began. OpenSSL 3.3 brought a function that knows of years after 2038, and
+ * 3.4 deprecated the older one. */
+static time_t session_time(const SSL_SESSION *s)
+{
+#if OPENSSL_VERSION_PREREQ(3, 3)
+	return SSL_SESSION_get_time_ex(s);
+#else
+	return (time_t)SSL_SESSION_get_time(s);
+#endif
+}
+
 /* OpenSSL does not look at the certificate again on resumption: what it said must still
  * hold. */
 static bool session_is_good(const struct tls_peer *p, SSL_SESSION *s)
@@ -88,7 +99,7 @@ static bool session_is_good(const struct tls_peer *p, SSL_SESSION *s)
 
 	if (!SSL_SESSION_is_resumable(s)) /* a fatal alert has spoilt it */
 		return false;
-	if (now >= (time_t)SSL_SESSION_get_time(s) + (time_t)SSL_SESSION_get_timeout(s))
+	if (now >= session_time(s) + (time_t)SSL_SESSION_get_timeout(s))
 		return false;
 	if (p->trust.auth != TLS_AUTH_NAME)
 		return true;

@@ -1,4 +1,5 @@
-"""Real name servers from Debian as upstreams: unbound and nsd over TLS, knot behind unbound."""
+"""Real name servers from Debian: unbound and nsd over TLS as upstreams, knot behind unbound; and
+unbound beside dotgate, as a forwarder."""
 import shutil
 import socket
 import subprocess
@@ -42,11 +43,34 @@ server:
 remote-control:
   control-enable: no
 stub-zone:
-  name: example.test
+  name: {domain}
   stub-addr: 127.0.0.1@{behind}
 stub-zone:  # nobody else is ever asked
   name: "."
   stub-addr: 127.0.0.1@{behind}
+"""
+
+FORWARDER = """
+server:
+  interface: 127.0.0.1@{port}
+  tls-cert-bundle: {ca}
+  chroot: ""
+  username: ""
+  directory: {folder}
+  pidfile: {folder}/unbound.pid
+  use-syslog: no
+  do-daemonize: no
+  num-threads: 1
+  module-config: "iterator"
+  do-not-query-localhost: no
+  access-control: 127.0.0.0/8 allow
+  {more}
+remote-control:
+  control-enable: no
+forward-zone:
+  name: "."
+  forward-tls-upstream: yes
+  forward-addr: 127.0.0.1@{behind}#upstream.test
 """
 
 NSD = """
@@ -70,7 +94,7 @@ server:
 remote-control:
   control-enable: no
 zone:
-  name: example.test
+  name: {domain}
   zonefile: {folder}/zone
 """
 
@@ -84,7 +108,7 @@ log:
 database:
   storage: {folder}
 zone:
-  - domain: example.test
+  - domain: {domain}
     file: {folder}/zone
     zonefile-sync: -1
     journal-content: none
@@ -93,15 +117,15 @@ zone:
 
 
 class Server:
-    """One of them, in the foreground, in FOLDER."""
+    """One of them, in the foreground, in FOLDER; WORDS fill the gaps of CONFIG."""
 
-    def __init__(self, folder, program, config, flags, port=None, **words):
+    def __init__(self, folder, program, config, flags, port=None, zone=None, **words):
         self.folder, self.port = Path(folder), port or dotgate.free_port()
         self.folder.mkdir(exist_ok=True)
         (self.folder / "zone").write_text(
-            ZONE.format(big=" ".join(f'"{c * 200}"' for c in "abcdefghij")))
+            zone or ZONE.format(big=" ".join(f'"{c * 200}"' for c in "abcdefghij")))
         path = self.folder / "server.conf"
-        words.setdefault("more", "")
+        words = {"more": "", "domain": "example.test", **words}
         path.write_text(config.format(folder=self.folder, port=self.port, **words))
         self.argv = [shutil.which(program) or f"/usr/sbin/{program}", *flags, "-c", str(path)]
         self.start()

@@ -458,8 +458,8 @@ def live_idle(gate, up, seconds, pauses):
             stalls[0] += now - last > 0.02 + STALL
             last = now
             for conn in list(up.connections):
-                last = max([conn.ready_at or 0] + [q.time for q in conn.queries])
-                if conn.ready and not conn.ended and time.monotonic() - last > seconds:
+                used = max([conn.ready_at or 0] + [q.time for q in conn.queries])
+                if conn.ready and not conn.ended and time.monotonic() - used > seconds:
                     try:
                         conn.close()
                     except (Gone, OSError):

@@ -60,7 +60,7 @@ static void test_few_are_halved(void **state)
 	assert_int_equal(room(256, &u), (256 - 24 - 4 - 7 - 2) / 2);
 	/* but what upstreams cannot do without is kept */
 	u.tls = 10;
-	assert_int_equal(room(64, &u), (64 - 24 - 4 - 7 - 2) - (2 + 20 + 8));
+	assert_int_equal(room(80, &u), (80 - 24 - 4 - 7 - 2) - (2 + 20 + 8));
 }
 
 static void test_a_few_clients_at_any_rate(void **state)
