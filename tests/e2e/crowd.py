@@ -74,8 +74,8 @@ class Member:
         query = wire.message(number, wire.RD, question, additional=[wire.opt()])
         try:
             self.sock.send(query)
-        except OSError as e:
-            asked.why = str(e)
+        except OSError:  # what ICMP said of an earlier one
+            self.sock.send(query)
         return asked
 
     def pay(self, seconds):
