@@ -1,9 +1,9 @@
 """A dotgate in a world where everything fails at some time, in an order that a seed decides.
 
-The world: two network namespaces and a cable that can fail (netns.Path), dotgate in the inner one, three upstreams in the
-outer one, the cache file on a tiny file system that only dotgate sees. FAULTS are functions that
-break something, yield how long that lasts, and mend it. Clients that do nothing wrong ask
-meanwhile; what they may expect is in test_chaos.py.
+The world: two network namespaces and a cable that can fail (netns.Path), dotgate in the inner one,
+three upstreams in the outer one, the cache file on a tiny file system that only dotgate sees.
+FAULTS are functions that break something, yield how long that lasts, and mend it. Clients that do
+nothing wrong ask meanwhile; what they may expect is in test_chaos.py.
 """
 import contextlib
 import os
@@ -38,7 +38,7 @@ POLITE = "10.77.1."     # the clients' addresses, on the loopback of the inner n
 def usual(conn, q):
     """An answer that is out of date after two seconds, so that stale ones are had, too. Some
     upstreams never answer more than so many queries on a connection."""
-    limit = conn.upstream.limit
+    limit = getattr(conn.upstream, "limit", None)
     if limit and len(conn.queries) > limit:
         return
     rdata = wire.rdata_for(q)
@@ -73,7 +73,18 @@ def half_a_frame(conn, q):
     conn.close()
 
 
+def every_second_mute(conn, q):
+    """Of the connections: so another one is opened, does better, and the first retires."""
+    if conn.upstream.connections.index(conn) % 2:
+        usual(conn, q)
+
+
+def uneven(conn, q):
+    conn.later(random.uniform(0, 0.5), usual, conn, q)
+
+
 BEHAVIOURS = {
+    "every second mute": every_second_mute, "uneven": uneven,
     "mute": lambda conn, q: None, "slow": faults.Slow(0.7), "very slow": faults.Slow(3),
     "lossy": faults.lossy(0.2, 0.02), "narrow": faults.Queue(20), "one each": faults.only(1, 0.005),
     "five each": faults.only(5, 0.005), "without EDNS": faults.without_edns(), "garbage": garbage,
@@ -135,6 +146,7 @@ class World:
     def __init__(self, folder, network, certificates, seed):
         self.folder, self.network, self.certificates = Path(folder), network, certificates
         self.dice, self.clock = random.Random(seed), Clock(self.folder)
+        random.seed(seed)
         self.start_time, self.history, self.trouble = time.monotonic(), [], []
         self.away, self.stalls, self.scarce = [], [], []  # [(from, until)]
         self.most_files = self.most_kib = self.kernel_drops = self.drops_of_ended = 0

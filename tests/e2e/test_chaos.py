@@ -24,7 +24,7 @@ RECOVER_SECONDS = 8    # until all is well after all is mended: back-off is 5 s 
 CALM_SECONDS = 4
 FILES = 400            # two workers: listeners, connections of three upstreams, and some TCP clients
 FILES_AT_REST = 48     # without the clients
-RESIDENT_KIB = 150 * 1024
+RESIDENT_KIB = 64 * 1024
 SANITIZER_FACTOR = 8   # what a sanitizer keeps aside
 
 # What a client may hear of: the upstreams' own errors when all of them say so.
