@@ -81,7 +81,7 @@ def test_of_all_there_are(start_upstream, start_dotgate):
     gate = start_dotgate(*ups)
     r = gate.ask("all.example.test")
     assert client.rcode(r) == "REFUSED" and gate.seconds < AT_ONCE
-    assert [up.count for up in ups] == [1, 1, 1]
+    assert all(up.count for up in ups)
 
 
 # ---- upstreams that are older than EDNS (RFC 6891, 7)
