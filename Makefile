@@ -9,6 +9,7 @@
 #   make install       into DESTDIR, under PREFIX
 #   make image-check   builds the container image, runs it, resolves through it
 #   make bench         measures dotgate beside other forwarders: bench/results
+#   make bench-faults  what clients get of it while its upstream fails
 #   make format        clang-format over all sources
 #   make clean         removes what was built
 #
@@ -67,6 +68,11 @@ bench:
 	@$(MAKE) --no-print-directory build/dotgate
 	@$(PYTHON) bench/bench.py $(BENCH_ARGS)
 
+bench-faults:
+	@scripts/need bench-faults
+	@$(MAKE) --no-print-directory build/dotgate
+	@$(PYTHON) bench/faults.py $(BENCH_ARGS) build/dotgate
+
 format:
 	@scripts/need format
 	@find src tests bench -name '*.[ch]' -print0 | xargs -0 -r clang-format -i
@@ -74,5 +80,5 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check check-debian fuzz install image-check bench format clean FORCE
+.PHONY: all demo check check-debian fuzz install image-check bench bench-faults format clean FORCE
 FORCE:

@@ -31,3 +31,12 @@ def test_a_server_that_is_not_there(tmp_path):
         [sys.executable, str(ROOT / "bench" / "bench.py"), "--servers", "frobnicate",
          "--scenarios", "hit", "--out", str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "frobnicate: not installed" in done.stderr
+
+
+@pytest.mark.slow
+def test_faults():
+    done = subprocess.run([sys.executable, str(ROOT / "bench" / "faults.py"), "--only", "slow", BINARY],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    head, _, row = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
+    assert len(head) == len(row) and float(row[2]) > 50
