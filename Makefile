@@ -3,6 +3,7 @@
 #   make               build/dotgate, optimised
 #   make demo          dotgate before an upstream of its own on loopback: asks it, shows the answers
 #   make check         all tests; the last line is "N passed, N failed"
+#   make torture       new random worlds for MINUTES, on all CPUs (docs/testing.md)
 #   make fuzz          each fuzz target for FUZZ_SECONDS
 #   make install       into DESTDIR, under PREFIX
 #   make image-check   builds the container image, runs it, resolves through it
@@ -15,6 +16,7 @@
 PREFIX = /usr/local
 DESTDIR =
 FUZZ_SECONDS = 300
+MINUTES = 30
 BENCH_ARGS =
 
 # Debian's own, whatever else comes first in PATH.
@@ -42,6 +44,10 @@ check:
 	@$(MAKE) --no-print-directory build/dotgate
 	@$(PYTHON) scripts/check
 
+torture:
+	@scripts/need check
+	@$(PYTHON) scripts/torture $(MINUTES)
+
 fuzz:
 	@scripts/need fuzz
 	@$(PYTHON) scripts/fuzz $(FUZZ_SECONDS)
@@ -66,5 +72,5 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check fuzz install image-check bench format clean FORCE
+.PHONY: all demo check torture fuzz install image-check bench format clean FORCE
 FORCE:
