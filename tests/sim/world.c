@@ -622,9 +622,14 @@ unsigned world_received_count(unsigned i)
 {
 	unsigned n = 0;
 
-	while (world_received(i, n))
-		n++;
+	for (unsigned k = 0; k < world->received_count; k++)
+		n += world->received[k]->server == i;
 	return n;
+}
+
+struct received *world_held(unsigned n)
+{
+	return n < world->received_count ? world->received[n] : NULL;
 }
 
 static void end(unsigned number)

@@ -143,6 +143,9 @@ void world_settle(void);
 struct received *world_received(unsigned i, unsigned n);
 unsigned world_received_count(unsigned i);
 
+/* The same of all servers: in the order in which they came. */
+struct received *world_held(unsigned n);
+
 /* Answers Q (A 192.0.2.1), which is then forgotten. */
 void world_answer(struct received *q);
 

@@ -15,6 +15,7 @@ static void add_faults(struct mood *m)
 {
 	m->lost = some(25, 60);
 	m->held = some(25, 100);
+	m->mute = some(15, 60);
 	m->twice = some(10, 50);
 	m->wrong_id = some(10, 60);
 	m->wrong_question = some(10, 60);
@@ -32,6 +33,7 @@ static void add_faults(struct mood *m)
 	m->knows_no_edns = chance_percent(5);
 	if (chance_percent(35))
 		m->limit = 1 + (unsigned)chance_spread(30);
+	m->close_us = chance_spread(200 * WORLD_MS);
 	if (chance_percent(20))
 		m->idle_us = chance_spread(5 * WORLD_S) + 1;
 }
@@ -100,35 +102,62 @@ static void plan_deeds(void)
 	temper.weight[DEED_ASK_SAME] = chance_percent(20) ? 1 : 0;
 }
 
-/* Servers that answer only what they are told to, and close each connection after so many answers:
- * what is out, on how many connections, is then in the hands of the steps. */
+/* Servers that answer only what they are told to: what is out, on how many connections, is then in
+ * the hands of the steps. */
 static void plan_patient(void)
 {
-	unsigned limit = chance_percent(60) ? chance_between(8, 14) : 0;
-
 	temper.weight[DEED_MOOD] = 0;
 	temper.weight[DEED_ASK] = 35;
 	temper.weight[DEED_RELEASE] = 35;
 	temper.burst = 12;
-	temper.pace_us = 20 * WORLD_MS;
-	temper.plan.plain = 0;
 	for (unsigned i = 0; i < UPSTREAMS; i++)
-		moods[i] = (struct mood){.held = 100, .limit = limit, .ttl_max = 60};
+		moods[i] = (struct mood){.held = 100, .ttl_max = 60};
+}
+
+/* Such as close each connection after so many answers, and few other faults: of all that is learnt
+ * and kept of connections, most is about these. */
+static void plan_limited(void)
+{
+	unsigned limit = chance_between(8, 12);
+	static const uint8_t weight[DEED_N] = {
+	    [DEED_ASK] = 30,  [DEED_FILL] = 30, [DEED_RELEASE] = 30, [DEED_NETWORK] = 15,
+	    [DEED_SHAKE] = 1, [DEED_STALL] = 2, [DEED_HANG_UP] = 1};
+
+	plan_patient();
+	temper.plan.upstreams = chance_percent(85) ? 1 : 2;
+	temper.plan.group_count = temper.plan.plain = 0;
+	temper.plan.keep_warm_us = 300 * WORLD_S;
+	temper.burst = 12;
+	temper.pace_us = chance_between(10, 200) * WORLD_MS;
+	temper.hurries = false;
+	temper.steps = chance_between(50, 300);
+	for (unsigned d = 0; d < DEED_N; d++)
+		temper.weight[d] = weight[d];
+	for (unsigned i = 0; i < UPSTREAMS; i++) {
+		moods[i].limit = limit;
+		moods[i].close_us = chance_below(100) * WORLD_MS;
+	}
 }
 
 void plan_world(void)
 {
+	unsigned kind;
+
 	memset(&temper, 0, sizeof temper);
 	plan_topology(&temper.plan);
 	plan_deeds();
-	temper.steps = chance_percent(10) ? 3000 : chance_between(100, 800);
-	temper.pace_us = 1 + chance_spread(50 * WORLD_MS);
+	temper.steps = chance_percent(5) ? 2000 : chance_between(50, 300);
+	temper.pace_us = 1 + chance_spread(200 * WORLD_MS);
+	temper.hurries = chance_percent(15);
 	temper.names = 1 + (unsigned)chance_spread(500);
 	temper.burst = 1 + (unsigned)chance_spread(40);
 	temper.odd = some(50, 60);
 	temper.heals = chance_percent(75);
 	for (unsigned i = 0; i < UPSTREAMS; i++)
 		moods[i] = plan_mood(chance_percent(30));
-	if (chance_percent(40))
+	kind = chance_below(100);
+	if (kind < 40)
+		plan_limited();
+	else if (kind < 55)
 		plan_patient();
 }

@@ -16,13 +16,15 @@
 struct mood {
 	uint64_t fast_us, slow_us; /* an answer takes between these */
 	unsigned lost, held;	   /* never answered; not until it is told to */
+	unsigned mute; /* of its connections: held is all that comes by them */
 	unsigned twice, wrong_id, wrong_question, junk, fragment;
 	unsigned negative, error, truncated, large, keepalive;
 	unsigned bare;	/* of the errors: without a question section */
 	unsigned rcode; /* of the errors; 0: any */
 	unsigned hangs_up, resets, bad_frame; /* instead of an answer */
 	unsigned limit; /* it closes a connection after so many answers; 0: it does not */
-	uint64_t idle_us; /* and after so long without a query; 0: it does not */
+	uint64_t close_us; /* so long after the last of them */
+	uint64_t idle_us;  /* and after so long without a query; 0: it does not */
 	bool knows_no_edns;
 	uint32_t ttl_max;
 };
@@ -32,12 +34,14 @@ enum deed {
 	DEED_ASK,
 	DEED_ASK_SAME,
 	DEED_ASK_BADLY,
+	DEED_FILL,
 	DEED_RELEASE,
 	DEED_HANG_UP,
 	DEED_RESTART,
 	DEED_DIAL,
 	DEED_SHAKE,
 	DEED_SHAKE_AGAIN,
+	DEED_STALL,
 	DEED_PLACE,
 	DEED_BLOCK,
 	DEED_NETWORK,
@@ -58,6 +62,7 @@ struct temper {
 	unsigned steps;
 	unsigned weight[DEED_N]; /* 0: never */
 	uint64_t pace_us;	 /* most steps take less */
+	bool hurries;		 /* all do */
 	unsigned names;		 /* that are asked for again and again */
 	unsigned burst;		 /* queries asked at once */
 	unsigned odd;		 /* percentage of queries with unusual flags or types */
@@ -93,6 +98,9 @@ void server_receive(struct received *q);
 
 /* Answers a query that is held. */
 void server_release(struct received *q);
+
+/* Queries that connection C has carried. */
+unsigned server_queries(unsigned c);
 
 /* Sends what nobody asked for over connection C. */
 void server_blurt(unsigned c);

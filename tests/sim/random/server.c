@@ -14,15 +14,20 @@
 
 struct mood moods[UPSTREAMS];
 
+/* Of one world, all servers. */
+#define CONNECTIONS 200000
+
 /* What a server knows of a connection. */
 static struct {
 	unsigned count;
-	unsigned answers[200000];
+	unsigned answers[CONNECTIONS], queries[CONNECTIONS];
+	bool mute[CONNECTIONS];
 } known;
 
 void server_forget(void)
 {
 	memset(known.answers, 0, known.count * sizeof *known.answers);
+	memset(known.queries, 0, known.count * sizeof *known.queries);
 	known.count = 0;
 }
 
@@ -233,7 +238,7 @@ static void count_answer(const struct received *q, uint64_t delay)
 	unsigned n = ++known.answers[connection_of(q->connection)];
 
 	if (m->limit && n == m->limit)
-		world_close_after(q->connection, delay + 1);
+		world_close_after(q->connection, delay + 1 + m->close_us);
 }
 
 static void send_shape(const struct received *q, const struct shape *s, uint64_t delay)
@@ -321,7 +326,7 @@ static bool misbehaves(struct received *q)
 		world_forget(q);
 		return true;
 	}
-	if (chance_percent(m->held))
+	if (known.mute[c - 1] || chance_percent(m->held))
 		return true;
 	if (chance_percent(m->hangs_up)) {
 		world_close_after(c, 1 + delay_of(m));
@@ -341,12 +346,19 @@ void server_receive(struct received *q)
 {
 	const struct mood *m = &moods[q->server];
 
+	if (!known.queries[connection_of(q->connection)]++)
+		known.mute[q->connection - 1] = chance_percent(m->mute);
 	trace("server %u gets %s id %u on connection %u", q->server, name_of(q), q->id,
 	      q->connection);
 	if (m->idle_us)
 		world_close_after(q->connection, m->slow_us + m->idle_us);
 	if (!misbehaves(q))
 		answer(q);
+}
+
+unsigned server_queries(unsigned c)
+{
+	return known.queries[connection_of(c)];
 }
 
 void server_blurt(unsigned c)

@@ -51,16 +51,83 @@ static void ask_same(void)
 
 /* ---- servers ---- */
 
+/* One of the queries that are held, rather a recent one; NULL: there is none. */
+static struct received *some_held(void)
+{
+	unsigned held = 0, back;
+
+	while (world_held(held))
+		held++;
+	if (!held)
+		return NULL;
+	back =
+	    chance_percent(70) ? (unsigned)chance_spread(held - 1) : chance_below(held);
+	return world_held(held - 1 - back);
+}
+
+/* Answers what is held of one connection, but for the last LEAVE. */
+static void release_of(unsigned connection, unsigned leave)
+{
+	struct received *q;
+	unsigned of = 0;
+
+	for (unsigned n = 0; (q = world_held(n)); n++)
+		of += q->connection == connection;
+	for (unsigned n = 0; of > leave && (q = world_held(n));) {
+		if (q->connection == connection)
+			of--, server_release(q);
+		else
+			n++;
+	}
+}
+
+/* Whose connection has gone is not answered any more. */
+static void forget_gone(void)
+{
+	struct received *q;
+
+	for (unsigned n = 0; (q = world_held(n));)
+		if (world_is_open(q->connection))
+			n++;
+		else
+			world_forget(q);
+}
+
 static void release(void)
 {
-	unsigned i = some_server(), n = chance_below(20);
+	struct received *q;
+	unsigned n;
 
-	while (n-- > 0) {
-		unsigned held = world_received_count(i);
+	forget_gone();
+	if (chance_percent(50)) {
+		for (n = chance_below(20); n > 0 && (q = some_held()); n--)
+			server_release(q);
+	} else if ((q = some_held())) {
+		release_of(q->connection, chance_percent(70) ? 0 : 1);
+	}
+}
 
-		if (!held)
+/* The newest connection of server S; 0: there is none. */
+static unsigned newest_of(unsigned s)
+{
+	for (unsigned n = world_open_count(); n-- > 0;)
+		if (world_server_of(world_open(n)) == s)
+			return world_open(n);
+	return 0;
+}
+
+/* Has a connection carry all but one of the queries that it will. */
+static void fill(void)
+{
+	unsigned s = some_server(), c = newest_of(s);
+
+	while (c && world_is_open(c) && server_queries(c) + 1 < moods[s].limit) {
+		unsigned before = server_queries(c);
+
+		(void)client_ask();
+		world_run(100);
+		if (server_queries(c) == before)
 			return;
-		server_release(world_received(i, chance_below(held)));
 	}
 }
 
@@ -126,6 +193,26 @@ static void shake_again(void)
 {
 	for (unsigned i = 0; i < world_open_count(); i++)
 		world_shake_again(world_open(i));
+}
+
+/* A server takes no new connections for a moment, and answers a query now and then. */
+static void stall(void)
+{
+	struct server *s = world_server(some_server());
+	struct received *q;
+
+	trace("a server stalls");
+	s->shake = SHAKE_HANGS;
+	for (unsigned n = chance_between(1, 4); n > 0; n--) {
+		world_run(20 * WORLD_MS + chance_spread(300 * WORLD_MS));
+		forget_gone();
+		q = some_held();
+		if (q)
+			server_release(q);
+		world_run(chance_spread(20 * WORLD_MS));
+	}
+	s->shake = SHAKE_OK;
+	shake_again();
 }
 
 /* One of the addresses becomes bad, or good. */
@@ -238,12 +325,14 @@ static void (*const deeds[DEED_N])(void) = {
     [DEED_ASK] = ask,
     [DEED_ASK_SAME] = ask_same,
     [DEED_ASK_BADLY] = client_ask_badly,
+    [DEED_FILL] = fill,
     [DEED_RELEASE] = release,
     [DEED_HANG_UP] = hang_up,
     [DEED_RESTART] = restart,
     [DEED_DIAL] = dial,
     [DEED_SHAKE] = shake,
     [DEED_SHAKE_AGAIN] = shake_again,
+    [DEED_STALL] = stall,
     [DEED_PLACE] = place,
     [DEED_BLOCK] = block,
     [DEED_NETWORK] = network,
@@ -281,7 +370,7 @@ static void look_around(void)
 
 static void let_pass(void)
 {
-	unsigned kind = chance_below(100);
+	unsigned kind = chance_below(temper.hurries ? 86 : 100);
 
 	if (kind < 20)
 		world_settle();
