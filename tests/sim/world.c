@@ -278,6 +278,8 @@ enum tls_status tls_handshake(struct tls_conn *t)
 	struct connection *c = world_connection(t->number);
 	struct server *s = &world->servers[c->server];
 
+	if (c->goes_on && c->shaken_us == HUNG)
+		c->shaken_us = world->loop.now;
 	c->goes_on = false;
 	if (c->ended || c->reset)
 		return broken_off(t, c);

@@ -242,7 +242,7 @@ static void judge_record(unsigned i, const struct asked *a, const struct told *t
 			 const uint8_t *p)
 {
 	struct testimony said;
-	bool do_bit;
+	bool do_bit, opt = server_has_opt(a->message, a->len, &do_bit);
 
 	if (p + 13 + TESTIMONY_LEN > t->message + t->len || p[3] != TYPE_TXT) {
 		fault("record", "client %u was sent a record that no server made", i);
@@ -253,10 +253,13 @@ static void judge_record(unsigned i, const struct asked *a, const struct told *t
 		fault("poison", "client %u was told what answers another question", i);
 		return;
 	}
+	if (said.with_opt && said.do_bit != do_bit)
+		fault("do", "client %u asked with DO %d, and heard what another got", i,
+		      do_bit);
 	if (a->message[2] & 1 && !said.recursive)
 		fault("rd", "client %u asked with RD, and heard what another got without",
 		      i);
-	if (server_has_opt(a->message, a->len, &do_bit))
+	if (opt)
 		judge_age(i, t, &said, (uint32_t)load16(p + 6) << 16 | load16(p + 8));
 }
 

@@ -5,6 +5,9 @@
 #include "random.h"
 #include "upstream/pool_state.h"
 
+/* Dials that may be under way: beside those whose handshakes are stuck, other addresses are tried. */
+#define DIALS_MAX (UPSTREAM_DIALS_MAX + WORLD_PLACES - 1)
+
 /* What is counted of one upstream's connections. */
 struct census {
 	unsigned connecting, ready, draining, dialling, awaited;
@@ -72,8 +75,8 @@ static void check_upstream(struct upstream *u, unsigned i)
 	check_gauge("connections, of the network,", i, m->connections, authenticated(i));
 	check_gauge("opened", i, m->opened[0] + m->opened[1], world_server(i)->shaken);
 	check_gauge("up", i, m->up, !u->health.down);
-	if (n.dialling + n.ready > UPSTREAM_LIMITED_MAX + UPSTREAM_DIALS_MAX ||
-	    n.dialling > UPSTREAM_DIALS_MAX || n.draining > UPSTREAM_DRAINING_MAX ||
+	if (n.dialling + n.ready > UPSTREAM_LIMITED_MAX + DIALS_MAX ||
+	    n.dialling > DIALS_MAX || n.draining > UPSTREAM_DRAINING_MAX ||
 	    n.dialling + n.ready + n.draining > UPSTREAM_CONNS_MAX)
 		fault("cap", "upstream %u has %u + %u + %u connections", i, n.dialling,
 		      n.ready, n.draining);

@@ -99,6 +99,12 @@ void server_receive(struct received *q);
 /* Answers a query that is held. */
 void server_release(struct received *q);
 
+/* Answers that would be lost, or useless, are held from now on. */
+void server_lose_nothing(void);
+
+/* All that is held is answered, but what is held for good since its connection is mute. */
+void server_release_all(void);
+
 /* Queries that connection C has carried. */
 unsigned server_queries(unsigned c);
 
@@ -109,7 +115,7 @@ void server_blurt(unsigned c);
 void server_forget(void);
 
 /* The proof that an answer is one to this question: made of name (in lower case), type and class,
- * and of the bits DO and CD. */
+ * and of the bit CD. */
 uint32_t server_proof(const uint8_t *message, size_t len);
 
 /* Whether the message, which is ours or a client's, has an OPT, and DO in it. */
@@ -121,6 +127,7 @@ struct testimony {
 	uint32_t proof, ttl;
 	uint64_t made_us;
 	bool recursive; /* RD was set */
+	bool with_opt, do_bit;
 };
 void testimony_write(uint8_t *out, const struct testimony *t);
 void testimony_read(const uint8_t *in, struct testimony *t);

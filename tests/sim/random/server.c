@@ -73,12 +73,10 @@ uint32_t server_proof(const uint8_t *message, size_t len)
 	static const struct hash_key key = {3, 4};
 	size_t end = question_end(message, len), n = end - QUESTION_AT;
 	uint8_t text[300];
-	bool do_bit;
 
 	for (size_t i = 0; i < n; i++)
 		text[i] = (uint8_t)tolower(message[QUESTION_AT + i]);
-	(void)server_has_opt(message, len, &do_bit);
-	text[n] = (uint8_t)((message[3] & DNS_CD) | do_bit);
+	text[n] = message[3] & DNS_CD;
 	return (uint32_t)hash_bytes(&key, text, n + 1);
 }
 
@@ -87,7 +85,7 @@ void testimony_write(uint8_t *out, const struct testimony *t)
 	memcpy(out, &t->proof, 4);
 	memcpy(out + 4, &t->made_us, 8);
 	memcpy(out + 12, &t->ttl, 4);
-	out[16] = t->recursive;
+	out[16] = (uint8_t)(t->recursive | t->with_opt << 1 | t->do_bit << 2);
 }
 
 void testimony_read(const uint8_t *in, struct testimony *t)
@@ -95,7 +93,9 @@ void testimony_read(const uint8_t *in, struct testimony *t)
 	memcpy(&t->proof, in, 4);
 	memcpy(&t->made_us, in + 4, 8);
 	memcpy(&t->ttl, in + 12, 4);
-	t->recursive = in[16];
+	t->recursive = in[16] & 1;
+	t->with_opt = in[16] & 2;
+	t->do_bit = in[16] & 4;
 }
 
 /* A TXT record at P with T in it. Returns its length. */
@@ -154,6 +154,7 @@ static size_t put_records(uint8_t *p, const struct received *q, const struct sha
 			      .recursive = q->message[2] & 1};
 	size_t n = 0;
 
+	t.with_opt = server_has_opt(q->message, q->len, &t.do_bit);
 	if (s->truncated)
 		return 0;
 	if (s->negative)
@@ -354,6 +355,29 @@ void server_receive(struct received *q)
 		world_close_after(q->connection, m->slow_us + m->idle_us);
 	if (!misbehaves(q))
 		answer(q);
+}
+
+void server_lose_nothing(void)
+{
+	for (unsigned i = 0; i < UPSTREAMS; i++) {
+		struct mood *m = &moods[i];
+
+		if (m->lost || m->wrong_id || m->wrong_question)
+			m->held = 100;
+		m->lost = m->wrong_id = m->wrong_question = 0;
+	}
+}
+
+void server_release_all(void)
+{
+	struct received *q;
+
+	for (unsigned n = 0; (q = world_held(n));) {
+		if (known.mute[connection_of(q->connection)])
+			n++;
+		else
+			server_release(q);
+	}
 }
 
 unsigned server_queries(unsigned c)

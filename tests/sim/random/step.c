@@ -405,5 +405,6 @@ void step_heal(void)
 		world_block(world_open(i), false);
 		world_shake_again(world_open(i));
 	}
+	server_release_all();
 	world_look_for_addresses();
 }
