@@ -82,6 +82,20 @@ static void check_upstream(struct upstream *u, unsigned i)
 		      n.ready, n.draining);
 }
 
+/* A dial or a question will tell whether it is back. */
+static bool is_being_tried(struct upstream *u)
+{
+	if (u->plain)
+		return plain_inflight(u->plain) > 0;
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		if (conn_is_dialling(c) || ids_awaited_count(c->ids))
+			return true;
+	}
+	return false;
+}
+
 static void check_pool(struct pool *p)
 {
 	unsigned down = 0;
@@ -91,8 +105,7 @@ static void check_pool(struct pool *p)
 
 		check_upstream(u, i);
 		down += u->health.down;
-		if (u->health.down && !u->plain && list_empty(&u->conns) &&
-		    !timer_running(&p->retry))
+		if (u->health.down && !is_being_tried(u) && !timer_running(&p->retry))
 			fault("retry", "upstream %u is down and not tried again", i);
 	}
 	if (p->down_count != down)
