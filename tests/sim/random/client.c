@@ -19,6 +19,7 @@
 /* What a client asked. */
 struct asked {
 	uint64_t at_us;
+	unsigned crowd; /* flights there were already */
 	bool bad, judged;
 	uint16_t len;
 	uint8_t message[MESSAGE_ROOM];
@@ -125,6 +126,7 @@ static unsigned ask_message(const uint8_t *message, size_t len, bool udp, bool b
 	memcpy(a->message, message, len);
 	if (clients.count == CLIENTS_MAX)
 		abort();
+	a->crowd = world_inflight();
 	clients.asked[clients.count++] = a;
 	return udp ? world_ask_udp(message, len) : world_ask_raw(message, len);
 }
@@ -175,7 +177,29 @@ unsigned client_ask(void)
 		snprintf(name, sizeof name, "x%u.%s", clients.serial++, tail);
 	else
 		snprintf(name, sizeof name, "r%u.%s", chance_below(temper.names), tail);
+	world_ask_from((unsigned)chance_spread(5));
 	return ask_name(name, &m);
+}
+
+void client_flood(unsigned count, unsigned address)
+{
+	char name[48];
+
+	world_ask_from(address);
+	while (count-- > 0) {
+		snprintf(name, sizeof name, "x%u.example", clients.serial++);
+		(void)client_ask_for(name);
+	}
+}
+
+bool client_is_of_crowd(unsigned client)
+{
+	return memcmp(clients.asked[client]->message + DNS_HEADER_LEN, "\4same", 5) == 0;
+}
+
+unsigned client_crowd(unsigned client)
+{
+	return clients.asked[client]->crowd;
 }
 
 unsigned client_ask_for(const char *name)
@@ -300,6 +324,8 @@ static void finish(unsigned i, struct asked *a, const struct told *t)
 	if (t->at_us > a->at_us + TIMEOUT_US + SLACK_US && t->at_us != step_jumped_us())
 		fault("slow", "client %u was answered after %llu us", i,
 		      (unsigned long long)(t->at_us - a->at_us));
+	if (strncmp(t->text, "overload", 8) == 0)
+		invariants_refused(i, t->text, t->at_us == a->at_us);
 	judge(i, a, t);
 }
 
