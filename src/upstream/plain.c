@@ -36,8 +36,8 @@ struct slot {
 	struct timer timer;
 	struct plain_query query;
 	bool is_doubted, is_past_patience; /* has been told */
-	unsigned sent;			   /* times */
-	unsigned address;		   /* which of the upstream's is asked */
+	unsigned sent;	  /* times; addresses that refuse at once do not count */
+	unsigned address; /* which of the upstream's is asked */
 	uint16_t id;
 	struct buf in;
 	size_t frame_at; /* TCP: octets of the frame that are written */
@@ -286,7 +286,6 @@ static int send_once(struct slot *s)
 		0 &&
 	    errno != EAGAIN && errno != ENOBUFS)
 		return -errno;
-	s->sent++;
 	return 0;
 }
 
@@ -391,8 +390,10 @@ static void on_timer(void *arg)
 		lose(s, REASON_QUERY_TIMEOUT, "no answer");
 		return;
 	}
-	if (next_send(s) <= now(s))
+	if (next_send(s) <= now(s)) {
+		s->sent++;
 		error = send_again(s);
+	}
 	if (error < 0) {
 		lose_by(s, -error);
 		return;
@@ -437,6 +438,7 @@ int plain_send(struct plain *p, const struct ask *a)
 	*s = (struct slot){
 	    .plain = p,
 	    .used = true,
+	    .sent = 1,
 	    .fd = -1,
 	    .query = {.flight = a->flight,
 		      .question = a->question,
