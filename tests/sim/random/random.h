@@ -165,7 +165,7 @@ uint64_t client_requests(void);
 bool client_is_good(unsigned client); /* it was answered, and not by an error */
 uint64_t client_asked_us(unsigned client);
 
-/* Flights that there were before it asked; whether many asked for its name. */
+/* Flights that there were before it asked; whether as many wait for its name as may. */
 unsigned client_crowd(unsigned client);
 bool client_is_of_crowd(unsigned client);
 
@@ -183,8 +183,8 @@ void invariants_look(void);
 /* With POLICY_SHARD: Q, of the group, may only come to its server where those before it were in trouble. */
 void invariants_received(const struct received *q);
 
-/* A client has just been told that there is overload, having asked just before if AT_ONCE. */
-void invariants_refused(unsigned client, const char *text, bool at_once);
+/* A client has asked, and was told at once that there is overload. */
+void invariants_refused(unsigned client, const char *text);
 
 /* After all faults were lifted, and some time. */
 void invariants_well(void);
