@@ -50,7 +50,7 @@ struct flight {
 	unsigned out;	   /* copies that can be counted on */
 	unsigned silent;   /* copies whose connection fell silent: they may still be
 			      answered */
-	unsigned silences; /* how often that happened */
+	unsigned silences; /* how often it happened to the last of those that were counted on */
 	unsigned copies;   /* sent so far */
 	uint32_t tried;	   /* upstreams (bits, by number) that answered with an error */
 	uint16_t error;	   /* the rcode of the last; 0: none did */

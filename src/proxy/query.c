@@ -452,8 +452,7 @@ static void query_silent(void *arg, uint64_t id)
 	f->out--;
 	f->silent++;
 	f->why = REASON_READ_TIMEOUT;
-	f->silences++;
-	if (f->out || f->silences > SILENCES_MAX)
+	if (f->out || ++f->silences > SILENCES_MAX)
 		return; /* another copy is out, or it waits until its deadline */
 	metric_inc(&p->options.metrics->replays);
 	retry_soon(p, f);

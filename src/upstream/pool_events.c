@@ -284,6 +284,8 @@ static void on_closed(struct conn *c, enum reason why, bool failed, const char *
 	else if (failed && !upstream_tries_other_address(u, c, why, detail))
 		went_down(u, upstream_failed(u, why, detail));
 	upstream_ended(u, c, why);
+	if (u->health.down)
+		pool_watch_down(p); /* it was being tried, and the end may say nothing */
 	p->changed = true;
 }
 
