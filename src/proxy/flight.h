@@ -53,6 +53,7 @@ struct flight {
 	unsigned silences; /* how often it happened to the last of those that were counted on */
 	unsigned copies;   /* sent so far */
 	uint32_t tried;	   /* upstreams (bits, by number) that answered with an error */
+	uint32_t silent_at; /* upstreams whose connection fell silent under it */
 	uint16_t error;	   /* the rcode of the last; 0: none did */
 	int error_ede;	   /* the EDE that came with it; -1: none */
 	bool is_heavy;	   /* its owner held more than its share when it began */

@@ -376,6 +376,7 @@ static struct ask ask_of(const struct flight *f, const struct query *q)
 			    .domain = f->domain,
 			    .group = f->group,
 			    .tried = f->tried,
+			    .silent = f->silent_at,
 			    .is_copy = f->out || f->silent,
 			    .without_edns = f->without_edns,
 			    .is_heavy = f->is_heavy};
@@ -442,7 +443,7 @@ static void query_lost(void *arg, uint64_t id, enum reason why, bool was_silent)
 	retry_soon(p, f);
 }
 
-static void query_silent(void *arg, uint64_t id)
+static void query_silent(void *arg, uint64_t id, unsigned upstream)
 {
 	struct proxy *p = arg;
 	struct flight *f = flights_get(p->flights, id);
@@ -451,6 +452,7 @@ static void query_silent(void *arg, uint64_t id)
 		return;
 	f->out--;
 	f->silent++;
+	f->silent_at |= 1u << upstream;
 	f->why = REASON_READ_TIMEOUT;
 	if (f->out || ++f->silences > SILENCES_MAX)
 		return; /* another copy is out, or it waits until its deadline */
@@ -473,23 +475,24 @@ static void query_refused_opt(void *arg, uint64_t id, bool was_silent)
 	retry_soon(p, f);
 }
 
-static bool query_late(void *arg, uint64_t id, bool alone)
+static enum pool_copy query_late(void *arg, uint64_t id, bool alone)
 {
 	struct proxy *p = arg;
 	struct flight *f = flights_get(p->flights, id);
 	struct ask ask;
 	struct query q;
 
-	if (!f || f->copies >= LATE_COPIES_MAX || flights_are_scarce(p->flights) ||
-	    (alone && f->out > 1))
-		return false;
+	if (!f || f->copies >= LATE_COPIES_MAX || (alone && f->out > 1))
+		return COPY_NEEDLESS;
+	if (flights_are_scarce(p->flights))
+		return COPY_IMPOSSIBLE;
 	q = flights_asked(f);
 	ask = ask_of(f, &q);
 	if (!pool_send_copy(p->pool, &ask))
-		return false;
+		return COPY_IMPOSSIBLE;
 	f->out++;
 	f->copies++;
-	return true;
+	return COPY_SENT;
 }
 
 static void query_change(void *arg)

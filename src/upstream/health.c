@@ -191,7 +191,7 @@ uint64_t health_suspicion(const struct health *h)
 	uint64_t suspicion = 2 * h->rtt_us + 4 * h->rtt_var_us;
 
 	if (!h->rtt_us)
-		return patience / 2;
+		return patience;
 	if (suspicion < SUSPICION_MIN_US)
 		suspicion = SUSPICION_MIN_US;
 	return suspicion < patience ? suspicion : patience;

@@ -127,16 +127,24 @@ static struct pick once_more(struct pool *p)
 	return (struct pick){.upstream = c ? p->late : NULL, .conn = c};
 }
 
+/* Not only the connection may be dead: another one of the same upstream has fallen silent, too. */
+static bool is_doubted_twice(struct pool *p)
+{
+	return p->late->silences || upstream_suspects(p->late) > 1;
+}
+
 static struct pick choose_for_copy(struct pool *p, const struct ask *a)
 {
 	struct group *g = &p->groups[a->group];
 	bool has_capacity = upstream_has_capacity(p->late, true);
 	struct pick to = {0};
 
-	if (p->lateness == LATE_CONNECTION && has_capacity)
+	if (p->lateness == LATE_CONNECTION && has_capacity && !is_doubted_twice(p))
 		to = fresh_connection(p);
 	if (!to.upstream)
 		to = group_other(g, a, p->late);
+	if (!to.upstream && p->lateness == LATE_CONNECTION && has_capacity)
+		to = fresh_connection(p);
 	if (!to.upstream && p->lateness == LATE_ANSWER && has_capacity &&
 	    p->options.hedge == HEDGE_ON)
 		to = fresh_connection(p);
