@@ -5,6 +5,7 @@
 #   make check         all tests, or some: RINGS="unit e2e"; the last line is
 #                      "N passed, N failed, N skipped"
 #   make check-debian  make demo and make check in a fresh Debian: SUITE=trixie
+#   make torture       new random worlds for MINUTES, on all CPUs (docs/testing.md)
 #   make fuzz          each fuzz target for FUZZ_SECONDS
 #   make install       into DESTDIR, under PREFIX
 #   make image-check   builds the container image, runs it, resolves through it
@@ -20,6 +21,7 @@ DESTDIR =
 RINGS =
 SUITE = trixie
 FUZZ_SECONDS = 300
+MINUTES = 30
 BENCH_ARGS =
 
 # Debian's own, whatever else comes first in PATH.
@@ -51,6 +53,10 @@ check-debian:
 	@scripts/need check-debian
 	@$(PYTHON) scripts/check-debian $(SUITE) $(RINGS)
 
+torture:
+	@scripts/need check
+	@$(PYTHON) scripts/torture $(MINUTES)
+
 fuzz:
 	@scripts/need fuzz
 	@$(PYTHON) scripts/fuzz $(FUZZ_SECONDS)
@@ -80,5 +86,5 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check check-debian fuzz install image-check bench bench-faults format clean FORCE
+.PHONY: all demo check check-debian torture fuzz install image-check bench bench-faults format clean FORCE
 FORCE:

@@ -15,6 +15,13 @@ static void went_down(struct upstream *u, bool was_up)
 	pool_watch_down(p);
 }
 
+/* What U was asked, or dialled for, has come to nothing, or to a connection that it may be asked on. */
+static void keep_trying(const struct upstream *u)
+{
+	if (u->health.down)
+		pool_watch_down(u->owner);
+}
+
 static void came_up(struct upstream *u)
 {
 	struct pool *p = u->owner;
@@ -122,10 +129,12 @@ static void probe_silence(struct upstream *u, struct conn *c)
 static void on_ready(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
+	struct pool *p = u->owner;
 
 	if (upstream_connected(u, c))
 		came_up(u);
-	pool_of(c)->changed = true;
+	keep_trying(u);
+	p->changed = true;
 	if (u->silences)
 		probe_silence(u, c);
 	if (u->has_suspect)
@@ -285,6 +294,7 @@ static void on_dismissed(struct conn *c)
 
 static uint64_t on_idle(struct conn *c)
 {
+	keep_trying(upstream_of(c));
 	return upstream_idle(upstream_of(c), c);
 }
 
@@ -318,9 +328,8 @@ static void on_closed(struct conn *c, enum reason why, bool failed, const char *
 		upstream_full(u);
 	else if (failed && !upstream_tries_other_address(u, c, why, detail))
 		went_down(u, upstream_failed(u, why, detail));
+	keep_trying(u);
 	upstream_ended(u, c, why);
-	if (u->health.down)
-		pool_watch_down(p); /* it was being tried, and the end may say nothing */
 	p->changed = true;
 }
 
@@ -359,6 +368,7 @@ static void on_plain_lost(void *arg, const struct plain_query *q, enum reason wh
 
 	if (why != REASON_QUERY_TIMEOUT)
 		went_down(u, upstream_failed(u, why, detail));
+	keep_trying(u);
 	p->changed = true;
 	if (q->flight)
 		p->options.events->lost(p->options.arg, q->flight, why, q->is_silent);

@@ -62,7 +62,8 @@ extern const struct plain_events pool_plain_events;
 /* C, which has queries out, may be dead. */
 void pool_doubt(struct conn *c);
 
-/* A DOWN upstream is dialled again when its back-off is over, whether or not anyone asks:
+/* A DOWN upstream is dialled again when its back-off is over, and asked where there is a connection,
+ * whether or not a client asks:
  * so its return is known, and who does not get queries while it is not ready gets ready. */
 void pool_watch_down(struct pool *p);
 

@@ -7,20 +7,23 @@
 #define RETRY_MIN_US 20000
 
 /* What comes of that is told, and sets the next time. */
-static bool is_being_tried(const struct upstream *u)
+static bool is_being_tried(struct upstream *u)
 {
+	const struct conn *c;
+
 	if (u->plain)
 		return plain_inflight(u->plain) > 0;
-	return upstream_is_dialling(u);
+	c = upstream_find(u, conn_has_room);
+	return upstream_is_dialling(u) || (c && ids_awaited_count(c->ids));
 }
 
 void pool_watch_down(struct pool *p)
 {
-	const struct upstream *u = NULL;
+	struct upstream *u = NULL;
 	uint64_t due = pool_now(p) + RETRY_MIN_US;
 
 	for (unsigned i = 0; i < p->options.upstream_count; i++) {
-		const struct upstream *other = &p->upstreams[i];
+		struct upstream *other = &p->upstreams[i];
 
 		if (other->health.down && !is_being_tried(other) &&
 		    (!u || other->health.retry_us < u->health.retry_us))
@@ -35,10 +38,15 @@ void pool_watch_down(struct pool *p)
 static void try_again(struct upstream *u)
 {
 	const struct ask neutral = upstream_neutral_ask(u);
+	struct conn *c = u->plain ? NULL : upstream_find(u, conn_has_room);
 
-	if (u->plain && !plain_inflight(u->plain))
+	if (is_being_tried(u))
+		return;
+	if (u->plain)
 		(void)plain_send(u->plain, &neutral);
-	else if (!u->plain && !upstream_find(u, conn_has_room))
+	else if (c)
+		(void)conn_send(c, &neutral); /* it is connected, but has not answered */
+	else
 		(void)upstream_open(u);
 }
 

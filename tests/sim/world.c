@@ -8,88 +8,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/list.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "dns/message.h"
-#include "front/client.h"
-#include "net/loop.h"
-#include "net/socket.h"
-#include "net/timer.h"
-#include "net/tls.h"
-#include "proxy/query.h"
-#include "upstream/pool.h"
+#include "world_state.h"
 
-#define CONNECTIONS_MAX 4096
-#define CLIENTS_MAX 20000
-#define TIMERS_MAX 4096
-#define RECEIVED_MAX 20000
-#define RECORDS_MAX 1024
-#define FD_BASE 100000
-/* Each address of each upstream is a server. */
-#define SERVERS_MAX (UPSTREAMS_MAX * ADDRESSES_MAX)
+/* Records of one connection that wait to be read, and clients of one world. */
+#define RECORDS_MAX 4096
+#define CLIENTS_MAX 200000
+#define CONNECTIONS_MAX 200000
 
-/* ---- state ---- */
+/* A handshake that goes on only when it is told to. */
+#define HUNG UINT64_MAX
 
-struct record {
-	uint64_t due;
-	size_t len, taken;
-	uint8_t *data;
-};
+struct world *world;
+volatile bool world_claims;
 
-struct connection {
-	bool open; /* from our side */
-	unsigned server;
-	bool blocked, ended, reset;
-	unsigned events;
-	loop_event_fn *fn;
-	void *arg;
-	unsigned record_count;
-	struct record records[RECORDS_MAX];
-};
+void *world_claim(size_t size)
+{
+	void *p;
 
-struct tls_conn {
-	unsigned number;
-	bool ready;
-	bool early; /* its early data was accepted */
-	enum reason failure;
-};
+	world_claims = true;
+	p = calloc(1, size);
+	world_claims = false;
+	if (!p)
+		abort();
+	return p;
+}
 
-struct loop {
-	uint64_t now;
-	struct timer *timers[TIMERS_MAX];
-	unsigned timer_count;
-};
+/* Room for one more of COUNT things of SIZE octets. */
+static void grow(void *all, unsigned count, unsigned *room, size_t size)
+{
+	void **p = all;
 
-static struct world {
-	struct loop loop;
-	struct random random;
-	struct hash_key key;
-	struct metrics metrics;
-	struct server servers[SERVERS_MAX];
-	unsigned
-	    server_count; /* one for each upstream, then those of further addresses */
-	struct address addresses[UPSTREAMS_MAX];
-	struct addresses known[UPSTREAMS_MAX];
-	struct notes notes[UPSTREAMS_MAX];
-	unsigned connection_count;
-	struct connection *connections[CONNECTIONS_MAX];
-	unsigned received_count;
-	struct received *received[RECEIVED_MAX];
-	unsigned client_count;
-	struct told *clients[CLIENTS_MAX];
-	uint8_t scratch[65535];
-	struct front front;
-	struct proxy *proxy;
-	struct cache *cache;
-	struct pool *pool;
-	bool path_changed, no_way;
-	unsigned address; /* of the clients that ask */
-	unsigned forgotten;
-	struct routes routes; /* none */
-} * world;
+	if (count < *room)
+		return;
+	*room = *room ? 2 * *room : 64;
+	world_claims = true;
+	*p = realloc(*p, *room * size);
+	world_claims = false;
+	if (!*p)
+		abort();
+}
 
-static struct connection *connection(unsigned number)
+struct connection *world_connection(unsigned number)
 {
 	assert(number >= 1 && number <= world->connection_count);
 	return world->connections[number - 1];
@@ -97,7 +58,7 @@ static struct connection *connection(unsigned number)
 
 static unsigned number_of(int fd)
 {
-	return (unsigned)(fd - FD_BASE);
+	return (unsigned)(fd - WORLD_FD_BASE);
 }
 
 /* ---- loop and timers ---- */
@@ -110,10 +71,12 @@ uint64_t loop_now(const struct loop *l)
 int loop_watch_fd(struct loop *l, int fd, unsigned events, enum loop_class class,
 		  loop_event_fn *fn, void *arg, loop_watch *out)
 {
-	struct connection *c = connection(number_of(fd));
+	struct connection *c = world_connection(number_of(fd));
 
 	(void)l;
 	(void)class;
+	if (world->short_of_descriptors)
+		return -ENOSPC;
 	c->events = events;
 	c->fn = fn;
 	c->arg = arg;
@@ -124,14 +87,14 @@ int loop_watch_fd(struct loop *l, int fd, unsigned events, enum loop_class class
 void loop_change(struct loop *l, loop_watch w, unsigned events)
 {
 	(void)l;
-	connection((unsigned)w)->events = events;
+	world_connection((unsigned)w)->events = events;
 }
 
 void loop_forget(struct loop *l, loop_watch w)
 {
 	(void)l;
 	if (w)
-		connection((unsigned)w)->fn = NULL;
+		world_connection((unsigned)w)->fn = NULL;
 }
 
 bool loop_relieve(struct loop *l, int error)
@@ -165,34 +128,68 @@ void timer_stop(struct loop *l, struct timer *t)
 
 /* ---- sockets ---- */
 
+/* The server and its place are in the address: 192.0.2.PLACE, and its number as the port. */
+struct connection *world_connect(const struct address *a, int wire)
+{
+	struct connection *c = world_claim(sizeof *c);
+
+	assert(world->connection_count < CONNECTIONS_MAX);
+	grow(&world->connections, world->connection_count, &world->connection_room,
+	     sizeof *world->connections);
+	grow(&world->open, world->open_count, &world->open_room, sizeof *world->open);
+	c->open = true;
+	c->wire = (unsigned)wire;
+	c->server = (unsigned)address_port(a) - 1;
+	c->place = (ntohl(a->v4.sin_addr.s_addr) & 255) - 1;
+	c->up_us = world->loop.now + world->servers[c->server].dial_us;
+	world->connections[world->connection_count++] = c;
+	c->number = world->connection_count;
+	world->open[world->open_count++] = c->number;
+	return c;
+}
+
+enum dial_mode world_dial_mode(const struct connection *c)
+{
+	const struct server *s = &world->servers[c->server];
+	enum dial_mode own = s->places[c->place].dial;
+
+	return own > s->dial ? own : s->dial;
+}
+
+static enum shake_mode shake_mode(const struct connection *c)
+{
+	const struct server *s = &world->servers[c->server];
+	enum shake_mode own = s->places[c->place].shake;
+
+	return own > s->shake ? own : s->shake;
+}
+
 int socket_connect(const struct address *a, unsigned user_timeout_ms, bool fast_open)
 {
-	unsigned i = (unsigned)address_port(a) - 1;
-	struct server *s = &world->servers[i];
-	struct connection *c = calloc(1, sizeof *c);
+	struct connection *c;
+	struct server *s;
 
 	assert(user_timeout_ms > 0 && !fast_open);
-	assert(c && world->connection_count < CONNECTIONS_MAX);
-	c->open = true;
-	c->server = i;
-	world->connections[world->connection_count++] = c;
+	if (!a->any.sa_family)
+		return -EAFNOSUPPORT;
+	if (world->short_of_descriptors)
+		return -EMFILE;
+	s = &world->servers[address_port(a) - 1];
 	if (!s->dials++)
 		s->first_dial_us = world->loop.now;
 	s->last_dial_us = world->loop.now;
-	return FD_BASE + (int)world->connection_count;
+	c = world_connect(a, s->plain ? WIRE_TCP : WIRE_TLS);
+	if (world_dial_mode(c) != DIAL_UNREACHABLE)
+		return WORLD_FD_BASE + (int)c->number;
+	socket_close(WORLD_FD_BASE + (int)c->number);
+	return -ENETUNREACH;
 }
 
 int socket_connect_result(int fd)
 {
-	struct server *s = &world->servers[connection(number_of(fd))->server];
-
-	return s->dial == DIAL_REFUSES ? -ECONNREFUSED : 0;
-}
-
-int socket_connect_udp(const struct address *a)
-{
-	(void)a;
-	return -ENETUNREACH; /* no upstream is asked in the clear here */
+	return world_dial_mode(world_connection(number_of(fd))) == DIAL_REFUSES
+		   ? -ECONNREFUSED
+		   : 0;
 }
 
 bool socket_has_way(const struct address *a)
@@ -208,26 +205,58 @@ bool socket_path_changed(int fd, const struct address *a)
 	return world->path_changed;
 }
 
+/* The place of connection NUMBER in `open`, or where it would be. */
+static unsigned place_of(unsigned number)
+{
+	unsigned low = 0, high = world->open_count;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (world->open[middle] < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 void socket_close(int fd)
 {
-	connection(number_of(fd))->open = false;
+	struct connection *c = world_connection(number_of(fd));
+	unsigned at = place_of(c->number);
+
+	assert(c->open && world->open[at] == c->number);
+	c->open = false;
+	world->open_count--;
+	memmove(&world->open[at], &world->open[at + 1],
+		(world->open_count - at) * sizeof *world->open);
+	while (c->record_count > 0)
+		free(c->records[--c->record_count].data);
+	free(c->records);
+	c->records = NULL;
+	c->record_room = 0;
 }
 
 /* ---- TLS ---- */
 
 int tls_conn_new(struct tls_conn **out, struct tls_peer *p, int fd)
 {
-	struct tls_conn *t = calloc(1, sizeof *t);
+	struct tls_conn *t;
 
 	(void)p;
-	assert(t);
+	if (world->short_of_descriptors)
+		return -ENOMEM;
+	t = world_claim(sizeof *t);
 	t->number = number_of(fd);
+	world->tls_count++;
 	*out = t;
 	return 0;
 }
 
 void tls_conn_free(struct tls_conn *t)
 {
+	world->tls_count -= t != NULL;
 	free(t);
 }
 
@@ -237,12 +266,30 @@ void tls_peer_forget_sessions(struct tls_peer *p)
 	world->forgotten++;
 }
 
+/* The server has ended the connection before the handshake was done. */
+static enum tls_status broken_off(struct tls_conn *t, const struct connection *c)
+{
+	t->failure = c->reset ? REASON_RESET : REASON_CLOSED_BUSY;
+	return TLS_ERROR;
+}
+
 enum tls_status tls_handshake(struct tls_conn *t)
 {
-	struct server *s = &world->servers[connection(t->number)->server];
+	struct connection *c = world_connection(t->number);
+	struct server *s = &world->servers[c->server];
 
-	switch (s->shake) {
+	if (c->goes_on && c->shaken_us == HUNG)
+		c->shaken_us = world->loop.now;
+	c->goes_on = false;
+	if (c->ended || c->reset)
+		return broken_off(t, c);
+	if (!c->shaken_us)
+		c->shaken_us = world->loop.now + s->shake_us;
+	if (world->loop.now < c->shaken_us)
+		return TLS_WANT_READ;
+	switch (shake_mode(c)) {
 	case SHAKE_HANGS:
+		c->shaken_us = HUNG;
 		return TLS_WANT_READ;
 	case SHAKE_FAILS:
 		t->failure = s->shake_failure;
@@ -250,14 +297,16 @@ enum tls_status tls_handshake(struct tls_conn *t)
 	case SHAKE_OK:
 		break;
 	}
-	t->ready = true;
+	t->ready = c->authenticated = true;
 	s->shaken++;
 	return TLS_OK;
 }
 
 size_t tls_early_room(const struct tls_conn *t)
 {
-	return world->servers[connection(t->number)->server].early;
+	const struct server *s = &world->servers[world_connection(t->number)->server];
+
+	return s->tickets && !s->shaken ? 0 : s->early;
 }
 
 bool tls_early_accepted(const struct tls_conn *t)
@@ -266,43 +315,54 @@ bool tls_early_accepted(const struct tls_conn *t)
 	return t->early;
 }
 
-enum tls_status tls_read(struct tls_conn *t, uint8_t *out, size_t cap, size_t *n)
+size_t world_take(struct connection *c, uint8_t *out, size_t cap)
 {
-	struct connection *c = connection(t->number);
-	struct record *r = &c->records[0];
+	struct record *r = c->records;
+	size_t n;
 
-	if (!c->record_count || r->due > world->loop.now) {
-		if (!c->record_count && c->reset) {
-			t->failure = REASON_RESET;
-			return TLS_ERROR;
-		}
-		return !c->record_count && c->ended ? TLS_EOF : TLS_WANT_READ;
-	}
-	*n = r->len - r->taken < cap ? r->len - r->taken : cap;
-	memcpy(out, r->data + r->taken, *n);
-	r->taken += *n;
-	if (r->taken == r->len) {
+	if (!c->record_count || r->due > world->loop.now)
+		return 0;
+	n = r->len - r->taken < cap ? r->len - r->taken : cap;
+	memcpy(out, r->data + r->taken, n);
+	r->taken += n;
+	if (r->taken == r->len || c->wire == WIRE_UDP) {
 		free(r->data);
 		memmove(r, r + 1, --c->record_count * sizeof *r);
 	}
-	return TLS_OK;
+	return n;
+}
+
+enum tls_status tls_read(struct tls_conn *t, uint8_t *out, size_t cap, size_t *n)
+{
+	struct connection *c = world_connection(t->number);
+
+	assert(t->ready);
+	*n = world_take(c, out, cap);
+	if (*n)
+		return TLS_OK;
+	if (!c->record_count && c->reset) {
+		t->failure = REASON_RESET;
+		return TLS_ERROR;
+	}
+	return !c->record_count && c->ended ? TLS_EOF : TLS_WANT_READ;
 }
 
 bool tls_pending(const struct tls_conn *t)
 {
-	const struct connection *c = connection(t->number);
+	const struct connection *c = world_connection(t->number);
 
 	return c->record_count && c->records[0].due <= world->loop.now;
 }
 
-static void receive(unsigned number, const uint8_t *message, size_t len)
+void world_receive(unsigned number, const uint8_t *message, size_t len)
 {
-	struct connection *c = connection(number);
+	struct connection *c = world_connection(number);
 	struct server *s = &world->servers[c->server];
-	struct received *q = calloc(1, sizeof *q);
+	struct received *q = world_claim(sizeof *q);
 
-	assert(q && len <= sizeof q->message && len >= DNS_HEADER_LEN);
-	assert(world->received_count < RECEIVED_MAX);
+	assert(len <= sizeof q->message && len >= DNS_HEADER_LEN);
+	grow(&world->received, world->received_count, &world->received_room,
+	     sizeof *world->received);
 	q->connection = number;
 	q->server = c->server;
 	q->id = (uint16_t)(message[0] << 8 | message[1]);
@@ -310,14 +370,15 @@ static void receive(unsigned number, const uint8_t *message, size_t len)
 	memcpy(q->message, message, len);
 	world->received[world->received_count++] = q;
 	s->queries++;
-	if (!s->mute)
+	if (world->on_query)
+		world->on_query(q);
+	else if (!s->mute)
 		world_answer(q);
 }
 
-/* Frames, written whole. */
-static void receive_all(struct tls_conn *t, const uint8_t *data, size_t len)
+void world_receive_frames(unsigned number, const uint8_t *data, size_t len)
 {
-	struct connection *c = connection(t->number);
+	struct connection *c = world_connection(number);
 	size_t pos = 0;
 
 	while (len - pos >= 2) {
@@ -325,7 +386,7 @@ static void receive_all(struct tls_conn *t, const uint8_t *data, size_t len)
 
 		assert(len - pos - 2 >= m);
 		if (!c->ended)
-			receive(t->number, data + pos + 2, m);
+			world_receive(number, data + pos + 2, m);
 		pos += 2 + m;
 	}
 	assert(pos == len);
@@ -333,19 +394,20 @@ static void receive_all(struct tls_conn *t, const uint8_t *data, size_t len)
 
 enum tls_status tls_write_early(struct tls_conn *t, const uint8_t *data, size_t len)
 {
-	struct server *s = &world->servers[connection(t->number)->server];
+	struct connection *c = world_connection(t->number);
+	struct server *s = &world->servers[c->server];
 
-	assert(!t->ready && !t->early && len <= s->early);
+	assert(!t->ready && !t->early && len <= tls_early_room(t));
 	s->early_writes++;
-	t->early = !s->refuses_early && s->shake != SHAKE_FAILS;
+	t->early = !s->refuses_early && shake_mode(c) != SHAKE_FAILS;
 	if (t->early)
-		receive_all(t, data, len);
+		world_receive_frames(t->number, data, len);
 	return TLS_OK;
 }
 
 enum tls_status tls_write(struct tls_conn *t, const uint8_t *data, size_t len, size_t *n)
 {
-	struct connection *c = connection(t->number);
+	struct connection *c = world_connection(t->number);
 
 	assert(t->ready); /* not one octet before the peer is authenticated */
 	if (c->reset) {
@@ -354,7 +416,7 @@ enum tls_status tls_write(struct tls_conn *t, const uint8_t *data, size_t len, s
 	}
 	if (c->blocked)
 		return TLS_WANT_WRITE;
-	receive_all(t, data, len);
+	world_receive_frames(t->number, data, len);
 	world->servers[c->server].writes++;
 	*n = len;
 	return TLS_OK;
@@ -429,9 +491,14 @@ static void read_ede(struct told *t)
 		 (const char *)r.edns.ede[0].text);
 }
 
+static struct told *told_to(const struct client *c)
+{
+	return world->clients[client_is_tcp(c) ? c->tcp.slot : c->udp.listener];
+}
+
 void client_send(struct front *f, const struct client *c, size_t len, uint64_t *sent)
 {
-	struct told *t = world->clients[c->tcp.slot];
+	struct told *t = told_to(c);
 
 	(void)f;
 	assert(len >= DNS_HEADER_LEN);
@@ -441,6 +508,8 @@ void client_send(struct front *f, const struct client *c, size_t len, uint64_t *
 	t->rcode = world->scratch[3] & 15u;
 	t->truncated = world->scratch[2] & 2u;
 	t->len = len;
+	free(t->message);
+	t->message = world_claim(len);
 	memcpy(t->message, world->scratch, len);
 	read_ede(t);
 }
@@ -448,13 +517,13 @@ void client_send(struct front *f, const struct client *c, size_t len, uint64_t *
 void client_drop(struct front *f, const struct client *c)
 {
 	(void)f;
-	(void)c;
+	told_to(c)->drops++;
 }
 
 struct host client_host(const struct front *f, const struct client *c)
 {
 	(void)f;
-	return (struct host){.interface = world->clients[c->tcp.slot]->address};
+	return (struct host){.interface = told_to(c)->address};
 }
 
 uint16_t client_keepalive(const struct front *f, const struct client *c)
@@ -466,21 +535,29 @@ uint16_t client_keepalive(const struct front *f, const struct client *c)
 
 /* ---- servers ---- */
 
-static void push(unsigned number, const void *data, size_t len, uint64_t delay)
+void world_send_after(unsigned number, const void *data, size_t len, uint64_t delay)
 {
-	struct connection *c = connection(number);
-	struct record *r = &c->records[c->record_count++];
+	struct connection *c = world_connection(number);
+	size_t skip = c->wire == WIRE_UDP ? 2 : 0;
+	struct record r = {.due = world->loop.now + delay, .len = len - skip};
+	unsigned at = c->record_count;
 
-	assert(c->record_count <= RECORDS_MAX);
-	*r = (struct record){
-	    .due = world->loop.now + delay, .len = len, .data = malloc(len)};
-	assert(r->data);
-	memcpy(r->data, data, len);
+	if (!c->open || len == skip)
+		return; /* it is lost */
+	assert(c->record_count < RECORDS_MAX && len > skip);
+	grow(&c->records, c->record_count, &c->record_room, sizeof *c->records);
+	r.data = world_claim(r.len);
+	memcpy(r.data, (const uint8_t *)data + skip, r.len);
+	while (at > 0 && c->records[at - 1].due > r.due && !c->records[at - 1].taken)
+		at--;
+	memmove(&c->records[at + 1], &c->records[at],
+		(c->record_count++ - at) * sizeof r);
+	c->records[at] = r;
 }
 
 void world_send(unsigned c, const void *data, size_t len)
 {
-	push(c, data, len, 0);
+	world_send_after(c, data, len, 0);
 }
 
 size_t world_make_answer(const struct received *q, uint8_t *frame, size_t cap)
@@ -504,7 +581,7 @@ size_t world_make_answer(const struct received *q, uint8_t *frame, size_t cap)
 	return n + 2;
 }
 
-static void forget_received(struct received *q)
+void world_forget(struct received *q)
 {
 	for (unsigned i = 0; i < world->received_count; i++) {
 		if (world->received[i] != q)
@@ -548,8 +625,8 @@ void world_answer_with(struct received *q, const struct reply_plan *plan)
 		frame[0] = (uint8_t)((n - 2) >> 8);
 		frame[1] = (uint8_t)(n - 2);
 	}
-	push(q->connection, frame, n, world->servers[q->server].rtt_us);
-	forget_received(q);
+	world_send_after(q->connection, frame, n, world->servers[q->server].rtt_us);
+	world_forget(q);
 }
 
 void world_answer(struct received *q)
@@ -557,8 +634,8 @@ void world_answer(struct received *q)
 	uint8_t frame[600];
 	size_t n = world_make_answer(q, frame, sizeof frame);
 
-	push(q->connection, frame, n, world->servers[q->server].rtt_us);
-	forget_received(q);
+	world_send_after(q->connection, frame, n, world->servers[q->server].rtt_us);
+	world_forget(q);
 }
 
 struct received *world_received(unsigned i, unsigned n)
@@ -573,17 +650,22 @@ unsigned world_received_count(unsigned i)
 {
 	unsigned n = 0;
 
-	while (world_received(i, n))
-		n++;
+	for (unsigned k = 0; k < world->received_count; k++)
+		n += world->received[k]->server == i;
 	return n;
+}
+
+struct received *world_held(unsigned n)
+{
+	return n < world->received_count ? world->received[n] : NULL;
 }
 
 static void end(unsigned number)
 {
-	connection(number)->ended = true;
+	world_connection(number)->ended = world_connection(number)->wire != WIRE_UDP;
 	for (unsigned i = world->received_count; i-- > 0;)
 		if (world->received[i]->connection == number)
-			forget_received(world->received[i]);
+			world_forget(world->received[i]);
 }
 
 void world_close(unsigned c)
@@ -594,17 +676,47 @@ void world_close(unsigned c)
 void world_reset(unsigned c)
 {
 	end(c);
-	connection(c)->reset = true;
+	world_connection(c)->reset = true;
 }
 
 void world_block(unsigned c, bool blocked)
 {
-	connection(c)->blocked = blocked;
+	world_connection(c)->blocked = blocked;
+}
+
+void world_close_after(unsigned c, uint64_t delay)
+{
+	world_connection(c)->end_us = world->loop.now + delay;
+}
+
+void world_shake_again(unsigned c)
+{
+	world_connection(c)->goes_on = true;
+}
+
+bool world_exists(void)
+{
+	return world != NULL;
 }
 
 bool world_is_open(unsigned c)
 {
-	return connection(c)->open;
+	return world_connection(c)->open;
+}
+
+bool world_is_authenticated(unsigned c)
+{
+	return world_connection(c)->open && world_connection(c)->authenticated;
+}
+
+bool world_is_datagram(unsigned c)
+{
+	return world_connection(c)->wire == WIRE_UDP;
+}
+
+unsigned world_server_of(unsigned c)
+{
+	return world_connection(c)->server;
 }
 
 unsigned world_connections(void)
@@ -612,26 +724,45 @@ unsigned world_connections(void)
 	return world->connection_count;
 }
 
+unsigned world_open(unsigned n)
+{
+	return n < world->open_count ? world->open[n] : 0;
+}
+
+unsigned world_open_count(void)
+{
+	return world->open_count;
+}
+
 /* ---- rounds ---- */
 
+/* What is sent cannot be read before the handshake has ended. */
 static bool is_readable(const struct connection *c)
 {
+	if (c->wire == WIRE_TLS && !c->authenticated)
+		return c->ended || c->reset || c->goes_on ||
+		       (c->shaken_us && c->shaken_us <= world->loop.now);
 	if (c->record_count)
 		return c->records[0].due <= world->loop.now;
 	return c->ended || c->reset;
+}
+
+static bool is_writable(const struct connection *c)
+{
+	return !c->blocked && c->up_us <= world->loop.now &&
+	       world_dial_mode(c) != DIAL_BLACK_HOLE;
 }
 
 /* What a connection is ready for now. One that waits to write is connecting or blocked.
  */
 static unsigned readiness(const struct connection *c)
 {
-	const struct server *s = &world->servers[c->server];
 	unsigned ready = 0;
 
 	if (!c->fn || !c->open)
 		return 0;
 	if (c->events == LOOP_WRITE)
-		return s->dial == DIAL_BLACK_HOLE ? 0 : LOOP_WRITE;
+		return is_writable(c) ? LOOP_WRITE : 0;
 	if (c->events & LOOP_WRITE && !c->blocked)
 		ready |= LOOP_WRITE;
 	if (c->events & LOOP_READ && is_readable(c))
@@ -639,18 +770,33 @@ static unsigned readiness(const struct connection *c)
 	return ready;
 }
 
+/* Those whose time has come are closed by their server. */
+static void end_due(void)
+{
+	for (unsigned i = 0; i < world->open_count; i++) {
+		struct connection *c = world_connection(world->open[i]);
+
+		if (c->end_us && c->end_us <= world->loop.now) {
+			c->end_us = 0;
+			world_close(c->number);
+		}
+	}
+}
+
 static bool deliver(void)
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < world->connection_count; i++) {
-		struct connection *c = world->connections[i];
-		unsigned ready = readiness(c);
+	end_due();
+	for (unsigned i = 0; i < world->open_count;) {
+		struct connection *c = world_connection(world->open[i]);
+		unsigned ready = readiness(c), number = c->number;
 
-		if (!ready)
-			continue;
-		any = true;
-		c->fn(c->arg, ready);
+		if (ready) {
+			any = true;
+			c->fn(c->arg, ready);
+		}
+		i = place_of(number + 1); /* any may have been opened or closed */
 	}
 	return any;
 }
@@ -691,22 +837,32 @@ void world_settle(void)
 		    2) /* what the first idle round has sent was not answered either */
 			return;
 	}
+	fprintf(stderr, "world: the rounds do not end\n");
 	abort();
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	/* what is past has been looked at */
+	return b > world->loop.now && b < a ? b : a;
 }
 
 /* The next time at which something can happen by itself. */
 static uint64_t next_time(uint64_t until)
 {
 	struct timer *t = earliest();
-	uint64_t next = t && t->due < until ? t->due : until;
+	uint64_t next = t ? sooner(until, t->due) : until;
 
-	for (unsigned i = 0; i < world->connection_count; i++) {
-		const struct connection *c = world->connections[i];
+	for (unsigned i = 0; i < world->open_count; i++) {
+		const struct connection *c = world_connection(world->open[i]);
 
-		if (c->open && c->record_count && c->records[0].due < next)
-			next = c->records[0].due;
+		if (c->record_count)
+			next = sooner(next, c->records[0].due);
+		next = sooner(next, c->up_us);
+		next = sooner(next, c->end_us);
+		next = sooner(next, c->shaken_us);
 	}
-	return next > world->loop.now ? next : world->loop.now + 1;
+	return next;
 }
 
 void world_run(uint64_t us)
@@ -720,6 +876,12 @@ void world_run(uint64_t us)
 	}
 }
 
+void world_jump(uint64_t us)
+{
+	world->loop.now += us;
+	world_settle();
+}
+
 /* ---- clients ---- */
 
 void world_ask_from(unsigned address)
@@ -727,18 +889,33 @@ void world_ask_from(unsigned address)
 	world->address = address;
 }
 
-unsigned world_ask_raw(const uint8_t *message, size_t len)
+static unsigned ask(const struct client *c, const uint8_t *message, size_t len)
 {
-	struct client c = {.kind = CLIENT_TCP, .tcp = {.slot = world->client_count}};
-	struct told *t = calloc(1, sizeof *t);
+	struct told *t = world_claim(sizeof *t);
 
-	assert(t && world->client_count < CLIENTS_MAX);
+	assert(world->client_count < CLIENTS_MAX);
+	grow(&world->clients, world->client_count, &world->client_room,
+	     sizeof *world->clients);
 	t->ede = -1;
 	t->address = world->address;
 	t->asked_us = world->loop.now;
 	world->clients[world->client_count++] = t;
-	query_begin(world->proxy, &c, message, len);
+	query_begin(world->proxy, c, message, len);
 	return world->client_count - 1;
+}
+
+unsigned world_ask_raw(const uint8_t *message, size_t len)
+{
+	return ask(
+	    &(struct client){.kind = CLIENT_TCP, .tcp = {.slot = world->client_count}},
+	    message, len);
+}
+
+unsigned world_ask_udp(const uint8_t *message, size_t len)
+{
+	return ask(&(struct client){.kind = CLIENT_UDP,
+				    .udp = {.listener = world->client_count}},
+		   message, len);
 }
 
 unsigned world_ask_as(const char *name, uint16_t type, uint16_t flags, bool do_bit)
@@ -775,15 +952,15 @@ unsigned world_ask(const char *name)
 	return world_ask_as(name, TYPE_A, 0, false);
 }
 
-unsigned world_ask_count(void)
-{
-	return world->client_count;
-}
-
 const struct told *world_told(unsigned client)
 {
 	assert(client < world->client_count);
 	return world->clients[client];
+}
+
+unsigned world_ask_count(void)
+{
+	return world->client_count;
 }
 
 /* ---- the world ---- */
@@ -813,11 +990,87 @@ void world_abort(void)
 	proxy_abort(world->proxy);
 }
 
-void world_make(const struct world_plan *plan)
+void world_set_addresses(unsigned server, unsigned first, unsigned count)
+{
+	struct address all[WORLD_PLACES];
+	char text[16];
+
+	for (unsigned i = 0; i < count; i++) {
+		unsigned place = (first + i) % WORLD_PLACES;
+
+		snprintf(text, sizeof text, "192.0.2.%u", place + 1);
+		if (address_parse_ip(&all[i], text, strlen(text),
+				     (uint16_t)(server + 1)) < 0)
+			abort();
+	}
+	addresses_set(&world->known[server], all, count);
+}
+
+static void make_upstream(struct pool_upstream *u, const struct world_plan *plan,
+			  unsigned i)
+{
+	static const char *const labels[] = {"tls://first", "tls://second"};
+
+	snprintf(world->labels[i], sizeof world->labels[i], "tls://number%u", i + 1);
+	addresses_init(&world->known[i]);
+	world_set_addresses(i, 0, plan->places[i] ? plan->places[i] : 1);
+	notes_init(&world->notes[i]);
+	world->servers[i].plain = plan->plain >> i & 1;
+	*u = (struct pool_upstream){
+	    .label = i < 2 ? labels[i] : world->labels[i],
+	    .addresses = &world->known[i],
+	    .peer = world->servers[i].plain
+			? NULL
+			: (struct tls_peer *)(void *)world, /* not looked at */
+	    .notes = &world->notes[i],
+	    .weight = plan->weight[i] ? plan->weight[i] : 1,
+	    .early_data = plan->early_data};
+}
+
+/* The names below "gN" belong to group N. */
+static void make_routes(const struct world_plan *plan)
+{
+	for (unsigned i = 1; i < plan->group_count; i++)
+		world->routes.all[world->routes.count++] = (struct route){
+		    .domain = {2, 'g', (uint8_t)('0' + i)}, .len = 4, .group = i};
+}
+
+static void make_pool(const struct world_plan *plan)
 {
 	unsigned upstreams = plan->upstreams;
 	struct pool_group all = {.count = upstreams};
+	struct pool_options pool = {.loop = &world->loop,
+				    .random = &world->random,
+				    .hash_key = &world->key,
+				    .metrics = &world->metrics,
+				    .upstream_count = upstreams,
+				    .group_count =
+					plan->group_count ? plan->group_count : 1,
+				    .groups = plan->group_count ? plan->groups : &all,
+				    .policy = plan->policy,
+				    .race = plan->race,
+				    .hedge = plan->hedge,
+				    .keep_warm_us = plan->keep_warm_us,
+				    .idle_us = 10 * WORLD_S,
+				    .timeout_us = 5 * WORLD_S,
+				    .events = &query_events,
+				    .arg = world->proxy};
+
+	for (unsigned i = 0; i < upstreams; i++) {
+		make_upstream(&pool.upstreams[i], plan, i);
+		all.upstream[i] = (uint8_t)i;
+	}
+	make_routes(plan);
+	if (pool_new(&world->pool, &pool) < 0)
+		abort();
+}
+
+static void make_proxy(const struct world_plan *plan)
+{
 	struct proxy_options proxy = {
+	    .loop = &world->loop,
+	    .metrics = &world->metrics,
+	    .routes = &world->routes,
 	    .timeout_us = 5 * WORLD_S,
 	    .stale_after_us = 1800 * WORLD_MS,
 	    .client_share = 25,
@@ -825,53 +1078,23 @@ void world_make(const struct world_plan *plan)
 	    .recall = {
 		.limits = {.ttl_max = 86400, .negative_ttl_max = 3600, .failure_ttl = 5},
 		.serve_stale = 86400}};
-	struct pool_options pool = {.upstream_count = upstreams,
-				    .group_count = 1,
-				    .groups = &all,
-				    .policy = plan->policy,
-				    .race = plan->race,
-				    .hedge = plan->hedge,
-				    .keep_warm_us = plan->keep_warm_us,
-				    .idle_us = 10 * WORLD_S,
-				    .timeout_us = 5 * WORLD_S,
-				    .events = &query_events};
 
-	world = calloc(1, sizeof *world);
-	assert(world);
-	world->loop.now = 1000 * WORLD_S;
-	world->server_count = upstreams;
 	if (plan->cached && cache_new(&proxy.recall.cache, 1 << 20) < 0)
 		abort();
 	world->cache = proxy.recall.cache;
-	random_init(&world->random);
-	world->key = (struct hash_key){1, 2};
-	proxy.loop = pool.loop = &world->loop;
-	proxy.metrics = pool.metrics = &world->metrics;
-	pool.random = &world->random;
-	pool.hash_key = &world->key;
-	proxy.routes = &world->routes;
-	for (unsigned i = 0; i < upstreams; i++) {
-		int r = address_parse_ip(&world->addresses[i], "192.0.2.1", 9,
-					 (uint16_t)(i + 1));
-
-		assert(r == 0);
-		pool.upstreams[i].label = i ? "tls://second" : "tls://first";
-		addresses_init(&world->known[i]);
-		addresses_set(&world->known[i], &world->addresses[i], 1);
-		pool.upstreams[i].addresses = &world->known[i];
-		pool.upstreams[i].peer =
-		    (struct tls_peer *)(void *)world; /* not looked at */
-		pool.upstreams[i].notes = &world->notes[i];
-		notes_init(&world->notes[i]);
-		pool.upstreams[i].weight = 1;
-		pool.upstreams[i].early_data = plan->early_data;
-		all.upstream[i] = (uint8_t)i;
-	}
 	if (proxy_new(&world->proxy, &proxy) < 0)
 		abort();
-	pool.arg = world->proxy;
-	if (pool_new(&world->pool, &pool) < 0)
-		abort();
+}
+
+void world_make(const struct world_plan *plan)
+{
+	world = world_claim(sizeof *world);
+	world->loop.now = 1000 * WORLD_S;
+	world->server_count = plan->upstreams;
+	random_init(&world->random);
+	world->key = (struct hash_key){1, 2};
+	make_proxy(plan);
+	make_pool(plan);
 	proxy_connect(world->proxy, &world->front, world->pool);
 	log_set_level(LOG_ERROR);
 }
@@ -945,24 +1168,70 @@ bool world_adds_up(void)
 		   sum(m->dropped, REASON_N) + m->waiting;
 }
 
-void world_free(void)
+void world_look_for_addresses(void)
+{
+	(void)pool_look_for_addresses(world->pool);
+	world_settle();
+}
+
+void world_on_query(world_query_fn *fn)
+{
+	world->on_query = fn;
+}
+
+void world_short(bool is_short)
+{
+	world->short_of_descriptors = is_short;
+}
+
+unsigned world_timers(void)
+{
+	return world->loop.timer_count;
+}
+
+unsigned world_tls_count(void)
+{
+	return world->tls_count;
+}
+
+struct pool *world_pool(void)
+{
+	return world->pool;
+}
+
+void world_end(void)
 {
 	assert(world_adds_up());
 	pool_free(world->pool);
 	proxy_free(world->proxy);
 	cache_free(world->cache);
-	for (unsigned i = 0; i < world->connection_count; i++) {
-		struct connection *c = world->connections[i];
+	world->pool = NULL;
+	world->proxy = NULL;
+	world->cache = NULL;
+}
 
-		assert(!c->open); /* no descriptor leaks */
-		for (unsigned k = 0; k < c->record_count; k++)
-			free(c->records[k].data);
-		free(c);
-	}
-	while (world->received_count)
-		forget_received(world->received[0]);
-	for (unsigned i = 0; i < world->client_count; i++)
+static void free_clients(void)
+{
+	for (unsigned i = 0; i < world->client_count; i++) {
+		free(world->clients[i]->message);
 		free(world->clients[i]);
+	}
+	free(world->clients);
+}
+
+void world_free(void)
+{
+	world_end();
+	for (unsigned i = 0; i < world->connection_count; i++) {
+		assert(!world->connections[i]->open); /* no descriptor leaks */
+		free(world->connections[i]);
+	}
+	free(world->connections);
+	free(world->open);
+	while (world->received_count)
+		world_forget(world->received[0]);
+	free(world->received);
+	free_clients();
 	free(world);
 	world = NULL;
 }
