@@ -70,7 +70,7 @@ static void track(uint64_t *q, uint64_t sample_us, unsigned up)
 	if (sample_us > *q)
 		*q += step * up / 20;
 	else
-		*q -= step * (20 - up) / 20;
+		*q -= *q > step ? step * (20 - up) / 20 : 0;
 }
 
 static void track_quantiles(struct health *h, uint64_t rtt_us)

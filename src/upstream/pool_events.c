@@ -406,6 +406,7 @@ static bool on_plain_silent(void *arg, const struct plain_query *q)
 		return false;
 	if (plain_is_mute(u->plain, u->heard_us))
 		went_down(u, upstream_silent(u));
+	keep_trying(u);
 	p->changed = true;
 	if (q->flight)
 		p->options.events->silent(p->options.arg, q->flight, u->number);
