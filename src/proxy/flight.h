@@ -99,6 +99,9 @@ bool flights_share_is_used(struct flights *t, const struct host *host);
 /* True if HOST has more than its share of what is in flight just now, be it scarce or not. */
 bool flights_is_heavy(struct flights *t, const struct host *host);
 
+/* The client that has most of the flights, and how many percent of them; 0: nobody has any. */
+unsigned flights_heaviest(const struct flights *t, struct host *host);
+
 /* The flight that gives way to one of HOST: the newest one of the client that has most, if that
  * has more than HOST and nobody else waits for it. NULL: none gives way. */
 struct flight *flights_give_way(struct flights *t, const struct host *host);

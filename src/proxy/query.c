@@ -20,9 +20,9 @@
 /* Copies of a query sent in all. Each connection that dies under it costs one; an
  * upstream that always hangs up must not be asked for ever. */
 #define COPIES_MAX 16
-/* No further copy is sent for an answer that is late when so many have been: were one in ten lost, one
+/* No further copy is sent for an answer that is late when so many have been: were one in twenty lost, one
  * query in a hundred thousand would lose all of them. */
-#define LATE_COPIES_MAX 5
+#define LATE_COPIES_MAX 4
 /* Copies that are sent because another has got no answer yet. */
 #define SILENCES_MAX 2
 
@@ -77,6 +77,17 @@ struct failure {
 	enum metric_source source;
 };
 
+static void count_overload(struct proxy *p)
+{
+	struct host heaviest;
+	unsigned percent = flights_heaviest(p->flights, &heaviest);
+
+	metric_inc(&p->options.metrics->overloads);
+	overload_refused(&p->overload);
+	if (percent)
+		overload_blame(&p->overload, &heaviest, percent);
+}
+
 static void send_error(struct proxy *p, const struct client *c, const struct query *q,
 		       const struct failure *e, uint64_t asked_us)
 {
@@ -86,8 +97,7 @@ static void send_error(struct proxy *p, const struct client *c, const struct que
 	if (!out)
 		return;
 	if (e->why == REASON_OVERLOAD) {
-		metric_inc(&p->options.metrics->overloads);
-		overload_refused(&p->overload);
+		count_overload(p);
 	}
 	n = reply_error(out, q, e->rcode, e->ede, e->text, keepalive_for(p, c, q));
 	client_send(p->front, c, n, count_response(p, e->rcode, e->source, asked_us));

@@ -237,8 +237,8 @@ static bool on_overdue(struct conn *c, struct sent *s)
 
 	if (s->is_told)
 		return true;
-	if (p->again.left < 100)
-		return false;
+	if (p->again.left < 100 || buf_len(&c->in))
+		return false; /* or an answer is just coming */
 	copy = tell_late(upstream_of(c), c, s->flight, LATE_LOST);
 	s->is_told = copy == COPY_SENT;
 	if (s->is_told)

@@ -30,23 +30,29 @@ static enum pool_verdict wait_or_fail(struct pool *p, const struct ask *a, bool 
 	return POOL_FAILED;
 }
 
-/* Returns false if it cannot be sent after all. */
-static bool send_to(struct pick to, const struct ask *a, enum lateness why)
+static bool send_on(struct conn *c, const struct ask *a, enum lateness why)
 {
-	struct sent *s;
+	struct sent *s = conn_send(c, a);
 
-	if (!to.upstream)
-		return false;
-	if (!to.conn)
-		return plain_send(to.upstream->plain, a) == 0;
-	s = conn_send(to.conn, a);
 	if (!s)
 		return false;
 	s->is_hedge = why == LATE_ANSWER;
 	if (a->is_copy)
-		ids_note_copy(to.conn->ids, s);
-	upstream_used(to.upstream, to.conn);
+		ids_note_copy(c->ids, s);
+	upstream_used(upstream_of(c), c);
 	return true;
+}
+
+/* Returns false if it cannot be sent after all. */
+static bool send_to(struct pick to, const struct ask *a, enum lateness why)
+{
+	bool sent = to.upstream && (to.conn ? send_on(to.conn, a, why)
+					    : plain_send(to.upstream->plain, a) == 0);
+
+	if (sent)
+		capacity_sent(&to.upstream->capacity,
+			      loop_now(to.upstream->context.loop));
+	return sent;
 }
 
 /* Those that run beside the first one. */

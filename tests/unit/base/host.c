@@ -60,6 +60,20 @@ static void test_the_port_does_not_count(void **state)
 	assert_memory_equal(&x, &y, sizeof x);
 }
 
+static void test_texts(void **state)
+{
+	struct host h;
+	char text[HOST_TEXT_MAX];
+
+	(void)state;
+	h = of("192.0.2.1");
+	assert_string_equal(host_text(&h, text), "192.0.2.1");
+	h = of("2001:db8:0:1234::9");
+	assert_string_equal(host_text(&h, text), "2001:db8:0:1200::/56");
+	h = of("fe80::1");
+	assert_string_equal(host_text(&h, text), "fe80::1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -67,6 +81,7 @@ int main(void)
 	    cmocka_unit_test(test_ipv6_sites),
 	    cmocka_unit_test(test_links),
 	    cmocka_unit_test(test_the_port_does_not_count),
+	    cmocka_unit_test(test_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

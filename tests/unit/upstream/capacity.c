@@ -103,6 +103,35 @@ static void test_what_is_held_back_shortens_the_queue(void **state)
 	assert_true(allows(250));
 }
 
+/* Asked a third more than it answers, for long: the queue is kept short from the start. */
+static void test_who_falls_behind_is_held_at_once(void **state)
+{
+	(void)state;
+	answers(100, 4000, 10 * MS);
+	for (unsigned i = 0; i < 100; i++) {
+		for (unsigned n = 0; n < 4; n++)
+			capacity_sent(&k, now);
+		answers(30, 100, 700 * MS);
+	}
+	assert_false(allows(70));
+}
+
+/* For two seconds it answers less than it is sent, since it has become that much slower. */
+static void test_who_becomes_slower_is_not(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		for (unsigned n = 0; n < 10; n++)
+			capacity_sent(&k, now);
+		if (i < 40 || i >= 55) /* 1.5 s nothing */
+			answers(100, 100, i < 40 ? 10 * MS : 1500 * MS);
+		else
+			now += 100 * MS;
+		if (i >= 55)
+			assert_true(allows(150));
+	}
+}
+
 /* It was held back for a queue, and answers do not become faster: it is the upstream's own time. */
 static void test_who_is_slow_is_not_held_for_long(void **state)
 {
@@ -134,6 +163,8 @@ int main(void)
 	    cmocka_unit_test_setup(test_what_is_usual_is_no_queue, set_up),
 	    cmocka_unit_test_setup(test_few_are_always_allowed, set_up),
 	    cmocka_unit_test_setup(test_what_is_held_back_shortens_the_queue, set_up),
+	    cmocka_unit_test_setup(test_who_falls_behind_is_held_at_once, set_up),
+	    cmocka_unit_test_setup(test_who_becomes_slower_is_not, set_up),
 	    cmocka_unit_test_setup(test_who_is_slow_is_not_held_for_long, set_up),
 	    cmocka_unit_test_setup(test_after_a_pause_all_is_new, set_up),
 	};
