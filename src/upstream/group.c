@@ -102,13 +102,12 @@ static struct pick choose_among(struct group *g, const struct ask *a, uint32_t p
 
 	for (unsigned i = 0; i < g->count; i++) {
 		struct upstream *u = member(g, i);
-		struct pick p;
+		struct pick p = {0};
 
 		if (u->health.down)
 			break; /* as are those behind it */
-		if (has_bit(u, passed))
-			continue;
-		p = offer(u, a, why, &doubtful);
+		if (!has_bit(u, passed))
+			p = offer(u, a, why, &doubtful);
 		if (p.upstream)
 			return p;
 		if (keeps_names(g, u))
@@ -180,9 +179,15 @@ struct pick group_other(struct group *g, const struct ask *a, const struct upstr
 
 	if (g->policy == POLICY_SHARD && !u->health.down)
 		return p;
-	for (unsigned i = 0; i < g->count && !p.upstream; i++)
-		if (member(g, i) != u)
-			p = group_runner_up(g, a, i);
+	if (g->policy == POLICY_SHARD)
+		put_in_order(g, a->domain); /* another name may have come since */
+	for (unsigned i = 0; i < g->count && !p.upstream; i++) {
+		if (member(g, i) == u)
+			continue;
+		p = group_runner_up(g, a, i);
+		if (!member(g, i)->health.down && keeps_names(g, member(g, i)))
+			break;
+	}
 	return p;
 }
 

@@ -36,7 +36,7 @@ struct slot {
 	struct timer timer;
 	struct plain_query query;
 	bool is_doubted, is_past_patience; /* has been told */
-	unsigned sent;			   /* times */
+	unsigned sent;		/* times; addresses that refuse at once do not count */
 	unsigned places;	/* addresses tried so far; one again counts again */
 	struct address address; /* that is asked */
 	uint16_t id;
@@ -281,7 +281,6 @@ static int send_once(struct slot *s)
 		0 &&
 	    errno != EAGAIN && errno != ENOBUFS)
 		return -errno;
-	s->sent++;
 	return 0;
 }
 
@@ -307,7 +306,6 @@ static bool ask_next_address(struct slot *s)
 
 	while (s->places <= count) {
 		close_socket(s);
-		s->sent = 0; /* what was refused is not lost */
 		if (open_and_send(s) == 0)
 			return true;
 		count = choose_address(s);
@@ -384,8 +382,10 @@ static void on_timer(void *arg)
 		lose(s, REASON_QUERY_TIMEOUT, "no answer");
 		return;
 	}
-	if (next_send(s) <= now(s))
+	if (next_send(s) <= now(s)) {
+		s->sent++;
 		error = send_again(s);
+	}
 	if (error < 0) {
 		lose_by(s, -error);
 		return;
@@ -432,6 +432,7 @@ int plain_send(struct plain *p, const struct ask *a)
 	*s = (struct slot){
 	    .plain = p,
 	    .used = true,
+	    .sent = 1,
 	    .fd = -1,
 	    .query = {.flight = a->flight,
 		      .question = a->question,

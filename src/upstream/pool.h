@@ -119,9 +119,10 @@ void pool_network_changed(struct pool *p, bool slept);
 void pool_free(struct pool *p);
 
 enum pool_verdict {
-	POOL_SENT,  /* it leaves at the end of this round; answer() or lost() will tell */
-	POOL_WAIT,  /* a connection is being made, or will be soon: change() will tell */
-	POOL_FAILED /* no upstream can be had in time: *why and *text say why */
+	POOL_SENT, /* it leaves at the end of this round; answer() or lost() will tell */
+	POOL_WAIT, /* a connection is being made, or will be soon: change() will tell */
+	POOL_FAILED /* no upstream can be had in time: *why and *text say why, unless all that
+		       could be had have been tried */
 };
 
 /*

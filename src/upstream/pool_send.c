@@ -96,7 +96,9 @@ enum pool_verdict pool_send(struct pool *p, const struct ask *a, uint64_t until_
 
 	if (!to.upstream && refused.soon)
 		return POOL_WAIT;
-	if (!to.upstream && (!a->tried || group_has_untried(g, a->tried)))
+	if (!to.upstream && a->tried && !group_has_untried(g, a->tried))
+		return POOL_FAILED; /* the error that it has got is the answer */
+	if (!to.upstream)
 		to = group_choose_last(g, a, &refused);
 	if (!to.upstream && refused.soon)
 		return POOL_WAIT;

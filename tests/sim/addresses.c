@@ -166,6 +166,29 @@ static void one_that_answers_nothing_is_left(void **state)
 	world_free();
 }
 
+/* In the clear: where other addresses refuse at once, a datagram that is lost is sent again all the
+ * same. */
+static void refusals_are_no_tries(void **state)
+{
+	struct server *s;
+
+	(void)state;
+	world_make(&(struct world_plan){.upstreams = 1, .plain = 1, .places = {3}});
+	s = world_server(0);
+	s->places[0].dial = s->places[1].dial = DIAL_REFUSES;
+	s->places[2].dial = DIAL_BLACK_HOLE;
+	world_ask("one.example");
+	world_run(500 * WORLD_MS);
+	assert_int_equal(world_told(0)->answers, 0);
+	memset(s->places, 0, sizeof s->places);
+	world_ask("two.example");
+	world_run(100 * WORLD_MS);
+	assert_good(1); /* so it is the datagram that was lost */
+	world_run(500 * WORLD_MS);
+	assert_good(0);
+	world_free();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +200,7 @@ int main(void)
 	    cmocka_unit_test(all_that_hang_are_given_their_time),
 	    cmocka_unit_test(a_sole_address_that_hangs_is_dialled_once),
 	    cmocka_unit_test(one_that_answers_nothing_is_left),
+	    cmocka_unit_test(refusals_are_no_tries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,9 @@ void world_send_after(unsigned c, const void *data, size_t len, uint64_t delay);
 typedef void world_query_fn(struct received *q);
 void world_on_query(world_query_fn *fn);
 
+/* FN is called at the end of each round. */
+void world_on_round(void (*fn)(void));
+
 /* Q is not answered any more. */
 void world_forget(struct received *q);
 

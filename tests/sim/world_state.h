@@ -66,6 +66,7 @@ extern struct world {
 	struct notes notes[UPSTREAMS_MAX];
 	char labels[UPSTREAMS_MAX][24];
 	world_query_fn *on_query;
+	void (*on_round)(void);
 	unsigned connection_count, connection_room;
 	struct connection **connections; /* by number, from 1; ended ones too */
 	unsigned open_count, open_room;

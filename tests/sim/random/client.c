@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "dns/message.h"
 #include "dns/octets.h"
 #include "dns/response.h"
+#include "proxy/flight.h"
 #include "random.h"
 
 /* A query is answered within query-timeout; the fake clock adds nothing to that. */
@@ -19,6 +21,7 @@
 /* What a client asked. */
 struct asked {
 	uint64_t at_us;
+	unsigned crowd; /* flights there were already */
 	bool bad, judged;
 	uint16_t len;
 	uint8_t message[MESSAGE_ROOM];
@@ -118,6 +121,7 @@ static size_t put_query(uint8_t *out, const char *name, const struct manner *m)
 static unsigned ask_message(const uint8_t *message, size_t len, bool udp, bool bad)
 {
 	struct asked *a = world_claim(sizeof *a);
+	unsigned i;
 
 	a->at_us = world_now();
 	a->bad = bad;
@@ -125,8 +129,12 @@ static unsigned ask_message(const uint8_t *message, size_t len, bool udp, bool b
 	memcpy(a->message, message, len);
 	if (clients.count == CLIENTS_MAX)
 		abort();
+	a->crowd = world_inflight();
 	clients.asked[clients.count++] = a;
-	return udp ? world_ask_udp(message, len) : world_ask_raw(message, len);
+	i = udp ? world_ask_udp(message, len) : world_ask_raw(message, len);
+	if (strncmp(world_told(i)->text, "overload", 8) == 0)
+		invariants_refused(i, world_told(i)->text);
+	return i;
 }
 
 static struct manner pick_manner(void)
@@ -175,7 +183,41 @@ unsigned client_ask(void)
 		snprintf(name, sizeof name, "x%u.%s", clients.serial++, tail);
 	else
 		snprintf(name, sizeof name, "r%u.%s", chance_below(temper.names), tail);
+	world_ask_from((unsigned)chance_spread(5));
 	return ask_name(name, &m);
+}
+
+void client_flood(unsigned count, unsigned address)
+{
+	char name[48];
+
+	world_ask_from(address);
+	while (count-- > 0) {
+		snprintf(name, sizeof name, "x%u.example", clients.serial++);
+		(void)client_ask_for(name);
+	}
+}
+
+static bool is_same(const struct asked *a, const struct asked *b)
+{
+	return a->len >= 20 && b->len >= 20 &&
+	       strncasecmp((const char *)a->message + DNS_HEADER_LEN,
+			   (const char *)b->message + DNS_HEADER_LEN, 8) == 0;
+}
+
+bool client_is_of_crowd(unsigned client)
+{
+	const struct asked *a = clients.asked[client];
+	unsigned n = 0;
+
+	for (unsigned i = clients.first_open; i < client; i++)
+		n += is_same(a, clients.asked[i]) && !world_told(i)->answers;
+	return n >= WAITERS_PER_FLIGHT;
+}
+
+unsigned client_crowd(unsigned client)
+{
+	return clients.asked[client]->crowd;
 }
 
 unsigned client_ask_for(const char *name)

@@ -1,7 +1,10 @@
 /* invariants: what must hold between any two steps. The only file here that looks inside the pool. */
+#include <ctype.h>
 #include <string.h>
 
 #include "memory.h"
+#include "proxy/domain.h"
+#include "proxy/flight.h"
 #include "random.h"
 #include "upstream/pool_state.h"
 
@@ -149,6 +152,134 @@ static void check_proxy(void)
 		fault("sum", "requests are not responses and drops and those who wait");
 	if (client_waiting() && !world_inflight())
 		fault("forgotten", "%u clients wait for nothing", client_waiting());
+}
+
+/* ---- shards ---- */
+
+/* When an upstream was last seen to be in trouble, so that another may have its names. */
+static uint64_t trouble_us[UPSTREAMS];
+
+void invariants_forget(void)
+{
+	memset(trouble_us, 0, sizeof trouble_us);
+}
+
+static bool is_slow(const struct conn *c)
+{
+	return conn_is_dialling(c) && c->is_slow;
+}
+
+static bool is_in_trouble(struct upstream *u)
+{
+	return u->health.down || health_is_erring(&u->health) ||
+	       upstream_find(u, is_slow);
+}
+
+void invariants_look(void)
+{
+	struct pool *p = world_pool();
+
+	for (unsigned i = 0; i < p->options.upstream_count; i++)
+		if (is_in_trouble(&p->upstreams[i]))
+			trouble_us[i] = world_now();
+}
+
+static const struct group *group_of(const uint8_t *name)
+{
+	const struct pool *p = world_pool();
+	unsigned n = 0;
+
+	while (name[name[0] + 1u])
+		name += name[0] + 1u;
+	if (p->options.group_count > 1 && name[0] == 2 && (name[1] | 0x20) == 'g')
+		n = name[2] - '0';
+	return &p->groups[n < p->options.group_count ? n : 0];
+}
+
+static uint64_t domain_of(const uint8_t *name)
+{
+	uint8_t lower[300];
+	size_t n = 0;
+
+	for (; name[n]; n += name[n] + 1u)
+		lower[n] = name[n];
+	lower[n] = 0;
+	for (size_t i = 0; i < n; i += name[i] + 1u)
+		for (size_t k = 1; k <= name[i]; k++)
+			lower[i + k] = (uint8_t)tolower(name[i + k]);
+	return domains_hash(NULL, lower, n + 1);
+}
+
+/* The place of server I in the order of those that may be asked for NAME, if none is in trouble. */
+static void order_of(const struct group *g, const uint8_t *name,
+		     uint8_t order[UPSTREAMS_MAX])
+{
+	struct candidate c[UPSTREAMS_MAX];
+	struct policy_memory none = {0};
+
+	for (unsigned i = 0; i < g->count; i++)
+		c[i] =
+		    (struct candidate){.weight = 1, .identity = g->members[i]->identity};
+	policy_order(POLICY_SHARD, &none, c, g->count, domain_of(name), world_now(), NULL,
+		     order);
+}
+
+/* What is out was sent at most a time-out ago. */
+void invariants_received(const struct received *q)
+{
+	const uint8_t *name = q->message + 12;
+	uint8_t order[UPSTREAMS_MAX];
+	const struct group *g;
+
+	if (temper.plan.policy != POLICY_SHARD || !name[0])
+		return;
+	invariants_look();
+	g = group_of(name);
+	order_of(g, name, order);
+	for (unsigned i = 0; i < g->count; i++) {
+		unsigned before = g->members[order[i]]->number;
+
+		if (before == q->server)
+			return;
+		if (!trouble_us[before] ||
+		    trouble_us[before] + 5 * WORLD_S + step_longest_jump_us() <
+			world_now())
+			fault("shard",
+			      "upstream %u sees a name of upstream %u, which is well",
+			      q->server, before);
+	}
+	fault("group", "upstream %u sees a name of another group", q->server);
+}
+
+/* ---- overload ---- */
+
+/* With fewer in flight no query is refused for want of capacity. */
+#define CAPACITY_LEAST 48
+
+void invariants_refused(unsigned client, const char *text)
+{
+	const struct pool *p = world_pool();
+	unsigned most = 0;
+
+	if (strstr(text, "too many queries") &&
+	    client_crowd(client) < FLIGHTS_MAX / 4 * 3 && !client_is_of_crowd(client))
+		fault("refused", "client %u was refused, with %u flights", client,
+		      client_crowd(client));
+	for (unsigned i = 0; i < p->options.upstream_count; i++)
+		if (most < upstream_inflight(&p->upstreams[i]))
+			most = upstream_inflight(&p->upstreams[i]);
+	if (strstr(text, "answer fewer queries") && most < CAPACITY_LEAST)
+		fault("capacity", "client %u was refused, with at most %u in flight",
+		      client, most);
+}
+
+void invariants_well(void)
+{
+	const struct pool *p = world_pool();
+
+	for (unsigned i = 0; i < p->options.upstream_count; i++)
+		if (p->upstreams[i].health.down)
+			fault("stays_down", "upstream %u, with nothing wrong for 8 s", i);
 }
 
 void invariants_check(void)

@@ -30,6 +30,7 @@ static void add_faults(struct mood *m)
 	m->hangs_up = some(10, 30);
 	m->resets = some(10, 20);
 	m->bad_frame = some(5, 5);
+	m->each_us = chance_percent(10) ? chance_spread(100 * WORLD_MS) : 0;
 	m->knows_no_edns = chance_percent(5);
 	if (chance_percent(35))
 		m->limit = 1 + (unsigned)chance_spread(30);
@@ -99,6 +100,7 @@ static void plan_deeds(void)
 	temper.weight[DEED_RELEASE] = 5 + chance_below(30);
 	temper.weight[DEED_SHORT] = chance_percent(15) ? 2 : 0;
 	temper.weight[DEED_JUMP] = chance_percent(20) ? 1 : 0;
+	temper.weight[DEED_FLOOD] = chance_percent(1) ? 1 : 0;
 	temper.weight[DEED_ASK_SAME] = chance_percent(20) ? 1 : 0;
 }
 

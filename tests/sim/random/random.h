@@ -25,6 +25,8 @@ struct mood {
 	unsigned limit; /* it closes a connection after so many answers; 0: it does not */
 	uint64_t close_us; /* so long after the last of them */
 	uint64_t idle_us;  /* and after so long without a query; 0: it does not */
+	uint64_t
+	    each_us; /* it answers one after the other, each taking so long; 0: all at once */
 	bool knows_no_edns;
 	uint32_t ttl_max;
 };
@@ -34,6 +36,7 @@ enum deed {
 	DEED_ASK,
 	DEED_ASK_SAME,
 	DEED_ASK_BADLY,
+	DEED_FLOOD,
 	DEED_FILL,
 	DEED_RELEASE,
 	DEED_HANG_UP,
@@ -45,6 +48,7 @@ enum deed {
 	DEED_PLACE,
 	DEED_BLOCK,
 	DEED_NETWORK,
+	DEED_WAY,
 	DEED_JUMP,
 	DEED_ADDRESSES,
 	DEED_MOOD,
@@ -142,6 +146,9 @@ unsigned client_ask(void);
 /* Asks NAME plainly. */
 unsigned client_ask_for(const char *name);
 
+/* COUNT names that nobody else asks for, from ADDRESS. */
+void client_flood(unsigned count, unsigned address);
+
 /* Sends what is no good query. */
 void client_ask_badly(void);
 
@@ -158,10 +165,29 @@ uint64_t client_requests(void);
 bool client_is_good(unsigned client); /* it was answered, and not by an error */
 uint64_t client_asked_us(unsigned client);
 
+/* Flights that there were before it asked; whether as many wait for its name as may. */
+unsigned client_crowd(unsigned client);
+bool client_is_of_crowd(unsigned client);
+
 /* ---- invariants ---- */
+
+/* Before each world. */
+void invariants_forget(void);
 
 /* What must hold between any two steps. */
 void invariants_check(void);
+
+/* In each round: whose upstreams are in trouble. */
+void invariants_look(void);
+
+/* With POLICY_SHARD: Q, of the group, may only come to its server where those before it were in trouble. */
+void invariants_received(const struct received *q);
+
+/* A client has asked, and was told at once that there is overload. */
+void invariants_refused(unsigned client, const char *text);
+
+/* After all faults were lifted, and some time. */
+void invariants_well(void);
 
 /* What must hold once nothing is left. */
 void invariants_end(void);

@@ -20,6 +20,7 @@ struct mood moods[UPSTREAMS];
 /* What a server knows of a connection. */
 static struct {
 	unsigned count;
+	uint64_t free_us[UPSTREAMS]; /* it has answered all by then */
 	unsigned answers[CONNECTIONS], queries[CONNECTIONS];
 	bool mute[CONNECTIONS];
 } known;
@@ -28,6 +29,7 @@ void server_forget(void)
 {
 	memset(known.answers, 0, known.count * sizeof *known.answers);
 	memset(known.queries, 0, known.count * sizeof *known.queries);
+	memset(known.free_us, 0, sizeof known.free_us);
 	known.count = 0;
 }
 
@@ -141,7 +143,7 @@ static size_t put_opt(uint8_t *p, const struct mood *m)
 
 /* What an answer is to be. */
 struct shape {
-	bool negative, bare, truncated, wrong_question, wrong_id, wrong_proof;
+	bool negative, bare, badvers, truncated, wrong_question, wrong_id, wrong_proof;
 	unsigned rcode, records;
 };
 
@@ -185,9 +187,13 @@ static size_t put_answer(uint8_t *frame, const struct received *q, const struct 
 		m[9] = s->negative && !s->truncated;
 		n += put_records(m + n, q, s);
 	}
-	if (opt && !s->bare && !moods[q->server].knows_no_edns) {
+	if (opt && !s->bare && (s->badvers || !moods[q->server].knows_no_edns)) {
 		m[11] = 1;
 		n += put_opt(m + n, &moods[q->server]);
+	}
+	if (s->badvers) {
+		m[3] &= 0xf0;
+		m[end + 5] = RCODE_BADVERS >> 4;
 	}
 	store16(frame, (unsigned)n);
 	return n + 2;
@@ -227,9 +233,18 @@ static size_t put_junk(uint8_t *frame, bool is_frame)
 	return n + 2;
 }
 
-static uint64_t delay_of(const struct mood *m)
+static uint64_t delay_of(unsigned server)
 {
-	return m->fast_us + chance_spread(m->slow_us - m->fast_us);
+	const struct mood *m = &moods[server];
+	uint64_t *free_us = &known.free_us[server];
+	uint64_t delay = m->fast_us + chance_spread(m->slow_us - m->fast_us);
+
+	if (!m->each_us)
+		return delay;
+	if (*free_us < world_now())
+		*free_us = world_now();
+	*free_us += m->each_us;
+	return *free_us - world_now() + delay;
 }
 
 /* It has given its answers: the connection is closed behind the last. */
@@ -271,8 +286,9 @@ static struct shape pick_shape(const struct received *q)
 	struct shape s = {.records = 1};
 
 	if (opt && m->knows_no_edns) {
+		s.badvers = chance_percent(20);
 		s.rcode = chance_percent(80) ? RCODE_FORMERR : RCODE_NOTIMP;
-		s.bare = chance_percent(m->bare);
+		s.bare = !s.badvers && chance_percent(m->bare);
 	} else if (chance_percent(m->error)) {
 		s.rcode = pick_rcode(m);
 		s.bare = chance_percent(m->bare);
@@ -294,7 +310,7 @@ static void answer(struct received *q)
 {
 	const struct mood *m = &moods[q->server];
 	struct shape s = pick_shape(q);
-	uint64_t delay = delay_of(m);
+	uint64_t delay = delay_of(q->server);
 	uint8_t junk[80];
 
 	if (chance_percent(m->junk))
@@ -330,7 +346,7 @@ static bool misbehaves(struct received *q)
 	if (known.mute[c - 1] || chance_percent(m->held))
 		return true;
 	if (chance_percent(m->hangs_up)) {
-		world_close_after(c, 1 + delay_of(m));
+		world_close_after(c, 1 + delay_of(q->server));
 		return true;
 	}
 	if (chance_percent(m->resets)) {
@@ -339,7 +355,7 @@ static bool misbehaves(struct received *q)
 		return true;
 	}
 	if (chance_percent(m->bad_frame))
-		world_send_after(c, junk, put_junk(junk, false), delay_of(m));
+		world_send_after(c, junk, put_junk(junk, false), delay_of(q->server));
 	return false;
 }
 
@@ -349,6 +365,7 @@ void server_receive(struct received *q)
 
 	if (!known.queries[connection_of(q->connection)]++)
 		known.mute[q->connection - 1] = chance_percent(m->mute);
+	invariants_received(q);
 	trace("server %u gets %s id %u on connection %u", q->server, name_of(q), q->id,
 	      q->connection);
 	if (m->idle_us)

@@ -42,6 +42,15 @@ static void ask(void)
 		(void)client_ask();
 }
 
+/* One address asks far more than others. */
+static void flood(void)
+{
+	unsigned n = chance_between(500, 4000), address = chance_below(3);
+
+	trace("address %u asks %u names", address, n);
+	client_flood(n, address);
+}
+
 /* More ask the same than may wait for one answer. */
 static void ask_same(void)
 {
@@ -265,6 +274,16 @@ static void network(void)
 	world_change_network(path, slept);
 }
 
+/* The network is gone, or back. */
+static void way(void)
+{
+	bool has_way = chance_percent(60);
+
+	trace("there is %s way", has_way ? "a" : "no");
+	world_set_way(has_way);
+	world_change_network(true, false);
+}
+
 static void jump(void)
 {
 	uint64_t us = chance_spread(chance_percent(20) ? 100000 * WORLD_S : 20 * WORLD_S);
@@ -325,6 +344,7 @@ static void (*const deeds[DEED_N])(void) = {
     [DEED_ASK] = ask,
     [DEED_ASK_SAME] = ask_same,
     [DEED_ASK_BADLY] = client_ask_badly,
+    [DEED_FLOOD] = flood,
     [DEED_FILL] = fill,
     [DEED_RELEASE] = release,
     [DEED_HANG_UP] = hang_up,
@@ -336,6 +356,7 @@ static void (*const deeds[DEED_N])(void) = {
     [DEED_PLACE] = place,
     [DEED_BLOCK] = block,
     [DEED_NETWORK] = network,
+    [DEED_WAY] = way,
     [DEED_JUMP] = jump,
     [DEED_ADDRESSES] = addresses,
     [DEED_MOOD] = change_mood,
@@ -405,6 +426,7 @@ void step_heal(void)
 		world_block(world_open(i), false);
 		world_shake_again(world_open(i));
 	}
+	world_set_way(true);
 	server_release_all();
 	world_look_for_addresses();
 }
