@@ -14,4 +14,9 @@ struct host {
 
 struct host host_of(const struct address *a);
 
+#define HOST_TEXT_MAX ADDRESS_TEXT_MAX
+
+/* "192.0.2.1", "2001:db8:0:1200::/56" or "fe80::1". Returns OUT. */
+const char *host_text(const struct host *h, char out[HOST_TEXT_MAX]);
+
 #endif

@@ -284,6 +284,16 @@ bool flights_is_heavy(struct flights *t, const struct host *host)
 	       shares_of(t->shares, host).flights * 100 > t->count * t->share_percent;
 }
 
+unsigned flights_heaviest(const struct flights *t, struct host *host)
+{
+	unsigned most = shares_heaviest(t->shares);
+
+	if (!most)
+		return 0;
+	*host = shares_heaviest_host(t->shares);
+	return most * 100 / t->count;
+}
+
 struct flight *flights_give_way(struct flights *t, const struct host *host)
 {
 	struct list *all = shares_heaviest_flights(t->shares), *l;

@@ -50,9 +50,10 @@ struct flight {
 	unsigned out;	   /* copies that can be counted on */
 	unsigned silent;   /* copies whose connection fell silent: they may still be
 			      answered */
-	unsigned silences; /* how often that happened */
+	unsigned silences; /* how often it happened to the last of those that were counted on */
 	unsigned copies;   /* sent so far */
 	uint32_t tried;	   /* upstreams (bits, by number) that answered with an error */
+	uint32_t silent_at; /* upstreams whose connection fell silent under it */
 	uint16_t error;	   /* the rcode of the last; 0: none did */
 	int error_ede;	   /* the EDE that came with it; -1: none */
 	bool is_heavy;	   /* its owner held more than its share when it began */
@@ -97,6 +98,9 @@ bool flights_share_is_used(struct flights *t, const struct host *host);
 
 /* True if HOST has more than its share of what is in flight just now, be it scarce or not. */
 bool flights_is_heavy(struct flights *t, const struct host *host);
+
+/* The client that has most of the flights, and how many percent of them; 0: nobody has any. */
+unsigned flights_heaviest(const struct flights *t, struct host *host);
 
 /* The flight that gives way to one of HOST: the newest one of the client that has most, if that
  * has more than HOST and nobody else waits for it. NULL: none gives way. */

@@ -2,7 +2,7 @@
 #ifndef DOTGATE_PROXY_OVERLOAD_H
 #define DOTGATE_PROXY_OVERLOAD_H
 
-#include "base/address.h"
+#include "base/host.h"
 #include "net/loop.h"
 #include "net/timer.h"
 
@@ -18,7 +18,8 @@ struct overload {
 	struct timer timer; /* runs during a burst */
 	uint64_t since_us;  /* the refusals that are not told yet */
 	uint64_t refused;
-	struct address heaviest; /* family 0: not known */
+	struct host heaviest;
+	bool has_heaviest; /* it is known */
 	unsigned percent;
 };
 
@@ -32,6 +33,6 @@ void overload_refused(struct overload *o);
 
 /* Of what is under way, the client HEAVIEST has PERCENT, the most of all. May be called before or
  * after overload_refused(), any number of times: the last before a line counts for it. */
-void overload_blame(struct overload *o, const struct address *heaviest, unsigned percent);
+void overload_blame(struct overload *o, const struct host *heaviest, unsigned percent);
 
 #endif

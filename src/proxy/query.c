@@ -20,9 +20,9 @@
 /* Copies of a query sent in all. Each connection that dies under it costs one; an
  * upstream that always hangs up must not be asked for ever. */
 #define COPIES_MAX 16
-/* No further copy is sent for an answer that is late when so many have been: were one in ten lost, one
+/* No further copy is sent for an answer that is late when so many have been: were one in twenty lost, one
  * query in a hundred thousand would lose all of them. */
-#define LATE_COPIES_MAX 5
+#define LATE_COPIES_MAX 4
 /* Copies that are sent because another has got no answer yet. */
 #define SILENCES_MAX 2
 
@@ -77,6 +77,17 @@ struct failure {
 	enum metric_source source;
 };
 
+static void count_overload(struct proxy *p)
+{
+	struct host heaviest;
+	unsigned percent = flights_heaviest(p->flights, &heaviest);
+
+	metric_inc(&p->options.metrics->overloads);
+	overload_refused(&p->overload);
+	if (percent)
+		overload_blame(&p->overload, &heaviest, percent);
+}
+
 static void send_error(struct proxy *p, const struct client *c, const struct query *q,
 		       const struct failure *e, uint64_t asked_us)
 {
@@ -86,8 +97,7 @@ static void send_error(struct proxy *p, const struct client *c, const struct que
 	if (!out)
 		return;
 	if (e->why == REASON_OVERLOAD) {
-		metric_inc(&p->options.metrics->overloads);
-		overload_refused(&p->overload);
+		count_overload(p);
 	}
 	n = reply_error(out, q, e->rcode, e->ede, e->text, keepalive_for(p, c, q));
 	client_send(p->front, c, n, count_response(p, e->rcode, e->source, asked_us));
@@ -376,6 +386,7 @@ static struct ask ask_of(const struct flight *f, const struct query *q)
 			    .domain = f->domain,
 			    .group = f->group,
 			    .tried = f->tried,
+			    .silent = f->silent_at,
 			    .is_copy = f->out || f->silent,
 			    .without_edns = f->without_edns,
 			    .is_heavy = f->is_heavy};
@@ -442,7 +453,7 @@ static void query_lost(void *arg, uint64_t id, enum reason why, bool was_silent)
 	retry_soon(p, f);
 }
 
-static void query_silent(void *arg, uint64_t id)
+static void query_silent(void *arg, uint64_t id, unsigned upstream)
 {
 	struct proxy *p = arg;
 	struct flight *f = flights_get(p->flights, id);
@@ -451,9 +462,9 @@ static void query_silent(void *arg, uint64_t id)
 		return;
 	f->out--;
 	f->silent++;
+	f->silent_at |= 1u << upstream;
 	f->why = REASON_READ_TIMEOUT;
-	f->silences++;
-	if (f->out || f->silences > SILENCES_MAX)
+	if (f->out || ++f->silences > SILENCES_MAX)
 		return; /* another copy is out, or it waits until its deadline */
 	metric_inc(&p->options.metrics->replays);
 	retry_soon(p, f);
@@ -474,23 +485,24 @@ static void query_refused_opt(void *arg, uint64_t id, bool was_silent)
 	retry_soon(p, f);
 }
 
-static bool query_late(void *arg, uint64_t id, bool alone)
+static enum pool_copy query_late(void *arg, uint64_t id, bool alone)
 {
 	struct proxy *p = arg;
 	struct flight *f = flights_get(p->flights, id);
 	struct ask ask;
 	struct query q;
 
-	if (!f || f->copies >= LATE_COPIES_MAX || flights_are_scarce(p->flights) ||
-	    (alone && f->out > 1))
-		return false;
+	if (!f || f->copies >= LATE_COPIES_MAX || (alone && f->out > 1))
+		return COPY_NEEDLESS;
+	if (flights_are_scarce(p->flights))
+		return COPY_IMPOSSIBLE;
 	q = flights_asked(f);
 	ask = ask_of(f, &q);
 	if (!pool_send_copy(p->pool, &ask))
-		return false;
+		return COPY_IMPOSSIBLE;
 	f->out++;
 	f->copies++;
-	return true;
+	return COPY_SENT;
 }
 
 static void query_change(void *arg)

@@ -191,3 +191,8 @@ struct list *shares_heaviest_flights(struct shares *s)
 		return NULL;
 	return &list_entry(s->by_flights[s->most].next, struct holder, weight)->flight;
 }
+
+struct host shares_heaviest_host(const struct shares *s)
+{
+	return list_entry(s->by_flights[s->most].next, struct holder, weight)->host;
+}

@@ -38,4 +38,7 @@ unsigned shares_heaviest(const struct shares *s);
 /* The list of the flights of that holder, the newest last; NULL: nobody has any. */
 struct list *shares_heaviest_flights(struct shares *s);
 
+/* That holder, or one of those; there must be one with a flight. */
+struct host shares_heaviest_host(const struct shares *s);
+
 #endif

@@ -14,8 +14,9 @@ struct ask {
 			      in each run */
 	unsigned group;	   /* of the upstreams that serve the name */
 	uint32_t
-	    tried;    /* upstreams (a bit each, by number) that answered with an error */
-	bool is_copy; /* another copy of it may still be answered */
+	    tried; /* upstreams (a bit each, by number) that answered with an error */
+	uint32_t silent;   /* upstreams that left it unanswered: others first */
+	bool is_copy;	   /* another copy of it may still be answered */
 	bool without_edns; /* an upstream has refused it for its OPT record */
 	bool is_heavy;	   /* asked by a client that holds more than its share */
 };

@@ -22,6 +22,11 @@
 /* An upstream that stays slower is usual after some seconds: a sixteenth of the way each slot. */
 #define USUAL_PART 16
 
+/* An upstream falls behind when in so many slots, one after the other, more than a sixteenth of what it
+ * was sent is not made up for by answers. */
+#define BEHIND_SLOTS 6
+#define BEHIND_PART 16
+
 /* So many are always allowed: a burst after a quiet time must not be refused for want of answers
  * before it. */
 #define FLOOR 64
@@ -51,15 +56,30 @@ static uint64_t horizon(const struct capacity *k, uint64_t now_us)
 	return h < HORIZON_US ? h : HORIZON_US;
 }
 
+/* For some seconds fewer queries were answered than were sent in each slot. While an upstream becomes
+ * slower that is so for as long as its answers then take, and not longer. */
+static bool falls_behind(const struct capacity *k)
+{
+	for (unsigned i = 1; i <= BEHIND_SLOTS; i++) {
+		const struct capacity_slot *s =
+		    &k->slots[(k->newest + CAPACITY_SLOTS - i) % CAPACITY_SLOTS];
+
+		if (s->sent <= s->answers + s->answers / BEHIND_PART)
+			return false;
+	}
+	return true;
+}
+
 /* What is usual follows what is seen, but for the queue of an upstream that is full. If answers take
  * long that were sent when no more was in flight than is allowed, there is no queue: the upstream
  * itself takes so long. */
 static void learn_usual(struct capacity *k, uint64_t shortest_us, uint64_t now_us)
 {
+	bool is_settled = now_us >= k->held_us + HELD_US + HORIZON_US &&
+			  now_us >= k->over_us + shortest_us;
 	bool is_queue =
-	    is_held(k, now_us) &&
-	    (now_us < k->held_us + HELD_US + HORIZON_US ||
-	     now_us < k->over_us + shortest_us || shortest_us < 2 * horizon(k, now_us));
+	    falls_behind(k) ||
+	    (is_held(k, now_us) && (!is_settled || shortest_us < 2 * horizon(k, now_us)));
 
 	if (shortest_us > k->usual_us && !is_queue)
 		k->usual_us =
@@ -80,6 +100,12 @@ static void roll(struct capacity *k, uint64_t now_us)
 		k->newest = (k->newest + 1) % CAPACITY_SLOTS;
 		k->slots[k->newest] = (struct capacity_slot){0};
 	}
+}
+
+void capacity_sent(struct capacity *k, uint64_t now_us)
+{
+	roll(k, now_us);
+	k->slots[k->newest].sent++;
 }
 
 void capacity_answered(struct capacity *k, uint64_t rtt_us, uint64_t now_us)
@@ -133,6 +159,10 @@ bool capacity_allows(struct capacity *k, unsigned in_flight, bool gives_way,
 	if (!k->first_us || delay < LONG_US || delay < 2 * k->usual_us ||
 	    now_us < k->first_us + SPAN_MIN_US)
 		return true;
+	if (falls_behind(k)) {
+		k->held_us = now_us - HELD_US;
+		k->last_held_us = now_us;
+	}
 	most = bound(k, now_us);
 	if (in_flight > most + most / 2)
 		k->over_us = now_us;

@@ -33,10 +33,13 @@ struct capacity {
 	uint64_t recent[CAPACITY_RECENT]; /* times of the last answers; 0: none yet */
 	unsigned next_recent, newest;
 	struct capacity_slot {
-		unsigned answers;
+		unsigned sent, answers;
 		uint64_t shortest_us; /* time of an answer; 0: there was none */
 	} slots[CAPACITY_SLOTS];
 };
+
+/* A query was sent. */
+void capacity_sent(struct capacity *k, uint64_t now_us);
 
 /* An answer came RTT_US after its query. */
 void capacity_answered(struct capacity *k, uint64_t rtt_us, uint64_t now_us);

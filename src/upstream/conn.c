@@ -13,7 +13,7 @@
 #define DIAL_MAX_US 4000000
 /* A dial that takes longer is slow enough to try another upstream beside it. */
 #define DIAL_PATIENCE_US 300000
-/* A late answer of which nobody could be told is told of again so soon. */
+/* What is late or overdue, and could not be sent again, is told of again so soon. */
 #define LATE_AGAIN_US 20000
 
 static void on_timer(void *arg);
@@ -258,7 +258,8 @@ static uint64_t next_late(const struct conn *c)
 
 static uint64_t next_overdue(const struct conn *c)
 {
-	return due(c, MARK_OVERDUE, health_overdue(c->context->health));
+	return later(due(c, MARK_OVERDUE, health_overdue(c->context->health)),
+		     c->overdue_again_us);
 }
 
 /* Since when C has said nothing though it should have. */
@@ -346,9 +347,11 @@ static void look_for_overdue(struct conn *c)
 
 	while (next_overdue(c) <= now(c)) {
 		s = ids_marked(c->ids, MARK_OVERDUE);
+		if (s->flight && !c->context->events->overdue(c, s)) {
+			c->overdue_again_us = now(c) + LATE_AGAIN_US;
+			return;
+		}
 		ids_pass(c->ids, MARK_OVERDUE);
-		if (s->flight)
-			c->context->events->overdue(c, s);
 	}
 }
 

@@ -57,8 +57,9 @@ struct conn_events {
 	 * hedges, else health_lost()). Told once of each; again a little later if this returns
 	 * false. */
 	bool (*late)(struct conn *c, struct sent *s);
-	/* S has been out for health_overdue(). Told once of each. */
-	void (*overdue)(struct conn *c, struct sent *s);
+	/* S has been out for health_overdue(). Told once of each; again a little later if this
+	 * returns false. */
+	bool (*overdue)(struct conn *c, struct sent *s);
 	/* It has been silent for health_suspicion() with queries out: perhaps it is dead. */
 	void (*doubt)(struct conn *c);
 	/* It has been silent for health_patience() with queries out. */
@@ -132,7 +133,8 @@ struct conn {
 	uint64_t idle_us;     /* the upstream's own value, if it gave one (RFC 7828) */
 	uint64_t answered_us; /* the latest query that was answered had been sent then */
 	uint64_t late_again_us; /* not before then is the next looked at for being late */
-	uint64_t linger_us;	/* DRAINING: it is watched until then */
+	uint64_t overdue_again_us; /* nor for being overdue */
+	uint64_t linger_us;	   /* DRAINING: it is watched until then */
 };
 
 /* A connection, CONNECTING, not dialled yet. NULL: out of memory. */

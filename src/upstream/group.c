@@ -47,9 +47,9 @@ static struct pick pick_conn(struct conn *c)
 	return (struct pick){.upstream = c ? upstream_of(c) : NULL, .conn = c};
 }
 
-static bool has_tried(const struct upstream *u, uint32_t tried)
+static bool has_bit(const struct upstream *u, uint32_t bits)
 {
-	return tried >> u->number & 1;
+	return bits >> u->number & 1;
 }
 
 /* U, which is UP and comes next, is the only one that may see a name of its shard, unless it cannot be
@@ -94,19 +94,19 @@ static struct pick offer(struct upstream *u, const struct ask *a, struct refusal
 	return (struct pick){0};
 }
 
-struct pick group_choose(struct group *g, const struct ask *a, struct refusal *why)
+/* Among the members that are UP, but for those of the bits PASSED. */
+static struct pick choose_among(struct group *g, const struct ask *a, uint32_t passed,
+				struct refusal *why)
 {
 	struct conn *doubtful = NULL;
 
-	*why = (struct refusal){0};
-	put_in_order(g, a->domain);
 	for (unsigned i = 0; i < g->count; i++) {
 		struct upstream *u = member(g, i);
 		struct pick p = {0};
 
 		if (u->health.down)
 			break; /* as are those behind it */
-		if (!has_tried(u, a->tried))
+		if (!has_bit(u, passed))
 			p = offer(u, a, why, &doubtful);
 		if (p.upstream)
 			return p;
@@ -114,6 +114,19 @@ struct pick group_choose(struct group *g, const struct ask *a, struct refusal *w
 			break;
 	}
 	return pick_conn(doubtful);
+}
+
+struct pick group_choose(struct group *g, const struct ask *a, struct refusal *why)
+{
+	uint32_t passed = a->tried | (g->policy == POLICY_SHARD ? 0 : a->silent);
+	struct pick p;
+
+	*why = (struct refusal){0};
+	put_in_order(g, a->domain);
+	p = choose_among(g, a, passed, why);
+	if (!p.upstream && !why->soon && passed != a->tried)
+		p = choose_among(g, a, a->tried, why);
+	return p;
 }
 
 /* What U has, which is DOWN, or has nothing but a dial that takes long. */
@@ -136,7 +149,7 @@ struct pick group_choose_last(struct group *g, const struct ask *a, struct refus
 	for (unsigned i = 0; i < g->count && !p.upstream; i++) {
 		struct upstream *u = member(g, i);
 
-		if (!has_tried(u, a->tried) && upstream_has_capacity(u, a->is_heavy))
+		if (!has_bit(u, a->tried) && upstream_has_capacity(u, a->is_heavy))
 			p = last_offer(u, why);
 		if (!u->health.down && keeps_names(g, u))
 			break;
@@ -149,7 +162,7 @@ struct pick group_runner_up(struct group *g, const struct ask *a, unsigned n)
 	struct upstream *u = n < g->count ? member(g, n) : NULL;
 	struct conn *c;
 
-	if (!u || u->health.down || has_tried(u, a->tried) ||
+	if (!u || u->health.down || has_bit(u, a->tried) ||
 	    !upstream_has_capacity(u, true))
 		return (struct pick){0};
 	if (u->plain)
@@ -183,12 +196,12 @@ bool group_has_untried(const struct group *g, uint32_t tried)
 	for (unsigned i = 0; i < g->count; i++) {
 		const struct upstream *u = g->members[i];
 
-		if (g->policy == POLICY_SHARD && has_tried(u, tried) && !u->health.down &&
+		if (g->policy == POLICY_SHARD && has_bit(u, tried) && !u->health.down &&
 		    !health_is_erring(&u->health))
 			return false;
 	}
 	for (unsigned i = 0; i < g->count; i++)
-		if (!g->members[i]->health.down && !has_tried(g->members[i], tried))
+		if (!g->members[i]->health.down && !has_bit(g->members[i], tried))
 			return true;
 	return false;
 }

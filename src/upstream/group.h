@@ -28,7 +28,7 @@ struct refusal {
 
 /*
  * What takes the query of A: the first UP member, in order of preference, that can and has not
- * answered it with an error. Where a better member has no connection, one is opened. With
+ * answered it with an error; those that left it unanswered come last. Where a better member has no connection, one is opened. With
  * POLICY_SHARD only the first member is asked while it is UP and can be reached.
  */
 struct pick group_choose(struct group *g, const struct ask *a, struct refusal *why);

@@ -70,7 +70,7 @@ static void track(uint64_t *q, uint64_t sample_us, unsigned up)
 	if (sample_us > *q)
 		*q += step * up / 20;
 	else
-		*q -= step * (20 - up) / 20;
+		*q -= *q > step ? step * (20 - up) / 20 : 0;
 }
 
 static void track_quantiles(struct health *h, uint64_t rtt_us)
@@ -191,7 +191,7 @@ uint64_t health_suspicion(const struct health *h)
 	uint64_t suspicion = 2 * h->rtt_us + 4 * h->rtt_var_us;
 
 	if (!h->rtt_us)
-		return patience / 2;
+		return patience;
 	if (suspicion < SUSPICION_MIN_US)
 		suspicion = SUSPICION_MIN_US;
 	return suspicion < patience ? suspicion : patience;

@@ -69,7 +69,7 @@ bool health_may_dial(const struct health *h, uint64_t now_us);
 void health_be_careful(struct health *h, uint64_t now_us);
 
 /* For how long a connection with queries out may say nothing before another is opened beside
- * it: about twice the round-trip time; half of health_patience() if that is not known. */
+ * it: about twice the round-trip time; health_patience() if that is not known. */
 uint64_t health_suspicion(const struct health *h);
 
 /* The same before the upstream is taken for DOWN. */

@@ -36,8 +36,9 @@ struct slot {
 	struct timer timer;
 	struct plain_query query;
 	bool is_doubted, is_past_patience; /* has been told */
-	unsigned sent;	  /* times; addresses that refuse at once do not count */
-	unsigned address; /* which of the upstream's is asked */
+	unsigned sent;		/* times; addresses that refuse at once do not count */
+	unsigned places;	/* addresses tried so far; one again counts again */
+	struct address address; /* that is asked */
 	uint16_t id;
 	struct buf in;
 	size_t frame_at; /* TCP: octets of the frame that are written */
@@ -57,13 +58,18 @@ static uint64_t now(const struct slot *s)
 	return loop_now(s->plain->options.loop);
 }
 
-/* The address that S asks, and how many there are. */
-static struct address address_of(const struct slot *s, unsigned *count)
+/* Sets the address that S asks: the upstream's first, or the one behind that which it has asked, as the
+ * order is now. Returns how many there are. */
+static unsigned choose_address(struct slot *s)
 {
 	struct address all[ADDRESSES_MAX] = {0};
+	unsigned count = addresses_get(s->plain->options.addresses, all), i = 0;
 
-	*count = addresses_get(s->plain->options.addresses, all);
-	return all[*count ? s->address % *count : 0];
+	while (s->places && i < count && !address_equal(&all[i], &s->address))
+		i++;
+	s->address = all[s->places && i + 1 < count ? i + 1 : 0];
+	s->places++;
+	return count;
 }
 
 /* ---- slots ---- */
@@ -107,16 +113,6 @@ static void lose_by(struct slot *s, int error)
 	     strerror(error));
 }
 
-/* The address that was asked answers: it is asked first from now on. */
-static void prefer_address(const struct slot *s)
-{
-	unsigned count;
-	struct address a = address_of(s, &count);
-
-	if (count && s->address % count)
-		addresses_prefer(s->plain->options.addresses, &a);
-}
-
 /* ---- answers ---- */
 
 static void drop(struct slot *s, enum reason why)
@@ -152,7 +148,8 @@ static void deliver(struct slot *s, const struct response *r, struct buf *in)
 	struct plain_query answered = s->query;
 	uint64_t rtt = now(s) - answered.sent_us;
 
-	prefer_address(s);
+	if (s->places > 1) /* it has answered where another has not */
+		addresses_prefer(s->plain->options.addresses, &s->address);
 	/* the response may lie in the slot's buffer */
 	*in = s->in;
 	s->in = (struct buf){0};
@@ -226,14 +223,12 @@ static void on_tcp(void *arg, unsigned ready)
 static void ask_over_tcp(struct slot *s)
 {
 	const struct plain_options *o = &s->plain->options;
-	unsigned count;
-	struct address address = address_of(s, &count);
 	int fd;
 
 	close_socket(s);
-	fd = socket_connect(&address, USER_TIMEOUT_MS, false);
+	fd = socket_connect(&s->address, USER_TIMEOUT_MS, false);
 	if (loop_relieve(o->loop, fd))
-		fd = socket_connect(&address, USER_TIMEOUT_MS, false);
+		fd = socket_connect(&s->address, USER_TIMEOUT_MS, false);
 	if (fd < 0) {
 		lose_by(s, -fd);
 		return;
@@ -292,13 +287,11 @@ static int send_once(struct slot *s)
 /* Opens a socket to the address that S asks, and sends. Returns 0 or -errno. */
 static int open_and_send(struct slot *s)
 {
-	unsigned count;
-	struct address address = address_of(s, &count);
 	int r;
 
-	s->fd = socket_connect_udp(&address);
+	s->fd = socket_connect_udp(&s->address);
 	if (loop_relieve(s->plain->options.loop, s->fd))
-		s->fd = socket_connect_udp(&address);
+		s->fd = socket_connect_udp(&s->address);
 	if (s->fd < 0)
 		return s->fd;
 	r = loop_watch_fd(s->plain->options.loop, s->fd, LOOP_READ, LOOP_UPSTREAM, on_udp,
@@ -309,13 +302,13 @@ static int open_and_send(struct slot *s)
 /* Returns false if there is none that has not been asked, or it cannot be. */
 static bool ask_next_address(struct slot *s)
 {
-	unsigned count;
+	unsigned count = choose_address(s);
 
-	(void)address_of(s, &count);
-	while (++s->address < count) {
+	while (s->places <= count) {
 		close_socket(s);
 		if (open_and_send(s) == 0)
 			return true;
+		count = choose_address(s);
 	}
 	return false;
 }
@@ -323,12 +316,11 @@ static bool ask_next_address(struct slot *s)
 /* Sends S once more: to the next address, if there is one. Returns 0 or -errno. */
 static int send_again(struct slot *s)
 {
-	unsigned count;
+	struct address before = s->address;
 
-	(void)address_of(s, &count);
-	if (count < 2)
+	(void)choose_address(s);
+	if (address_equal(&before, &s->address))
 		return send_once(s);
-	s->address++;
 	close_socket(s);
 	return open_and_send(s);
 }
@@ -406,8 +398,10 @@ static void on_timer(void *arg)
 
 static int start(struct slot *s)
 {
-	int r = open_and_send(s);
+	int r;
 
+	(void)choose_address(s);
+	r = open_and_send(s);
 	if (r < 0 && ask_next_address(s))
 		r = 0;
 	return r < 0 ? r
@@ -454,6 +448,17 @@ int plain_send(struct plain *p, const struct ask *a)
 	if (r < 0)
 		give_back(s);
 	return r;
+}
+
+bool plain_is_probing(const struct plain *p)
+{
+	for (unsigned i = 0; i < PLAIN_QUERIES_MAX; i++) {
+		const struct slot *s = &p->slots[i];
+
+		if (s->used && !s->query.flight && !s->is_past_patience)
+			return true;
+	}
+	return false;
 }
 
 bool plain_has_room(const struct plain *p)

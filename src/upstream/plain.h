@@ -68,6 +68,9 @@ void plain_free(struct plain *p);
  * later. */
 int plain_send(struct plain *p, const struct ask *a);
 
+/* True if a probe is under way that may still be answered. */
+bool plain_is_probing(const struct plain *p);
+
 /* True if one more query can be sent. */
 bool plain_has_room(const struct plain *p);
 

@@ -29,6 +29,13 @@ struct pool_answer {
 	const struct response *response; /* question of length 0: an error without one */
 };
 
+/* What came of a copy that was wanted. */
+enum pool_copy {
+	COPY_SENT,
+	COPY_NEEDLESS,	/* the flight has ended, or has copies enough */
+	COPY_IMPOSSIBLE /* just now */
+};
+
 /*
  * What the pool tells the proxy. Set once, at start. None of these may call pool_send(), but late()
  * pool_send_copy(): what is to be sent again is sent in change(). So a connection can end, or send,
@@ -40,14 +47,14 @@ struct pool_events {
 	/* A connection ended: the copy of FLIGHT that it carried will not be answered.
 	 * WAS_SILENT: silent() was told of that copy. */
 	void (*lost)(void *arg, uint64_t flight, enum reason why, bool was_silent);
-	/* The connection that carries FLIGHT has fallen silent. It is still listened to,
+	/* The connection to UPSTREAM that carries FLIGHT has fallen silent. It is still listened to,
 	 * but that copy is not to be counted on. */
-	void (*silent)(void *arg, uint64_t flight);
+	void (*silent)(void *arg, uint64_t flight, unsigned upstream);
 	/* An upstream has refused FLIGHT's query for its OPT record (RFC 6891 7). */
 	void (*refused_opt)(void *arg, uint64_t flight, bool was_silent);
 	/* FLIGHT takes long: pool_send_copy(), called from here, would help. If ALONE, only
-	 * where no other copy is counted on. Returns true if one was sent. */
-	bool (*late)(void *arg, uint64_t flight, bool alone);
+	 * where no other copy is counted on. */
+	enum pool_copy (*late)(void *arg, uint64_t flight, bool alone);
 	/* Something changed: what was told POOL_WAIT, and what was lost, should be sent
 	 * (again). */
 	void (*change)(void *arg);

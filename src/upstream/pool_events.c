@@ -3,6 +3,9 @@
 #include "dns/message.h"
 #include "upstream/pool_state.h"
 
+/* A silent upstream is asked a neutral question no more often than this. */
+#define PROBE_SILENCE_US 1000000
+
 /* After upstream_failed() or upstream_silent(). */
 static void went_down(struct upstream *u, bool was_up)
 {
@@ -28,12 +31,12 @@ static void came_up(struct upstream *u)
 }
 
 /* Has another copy of FLIGHT sent, which U was sent on C (NULL: in the clear). */
-static bool tell_late(struct upstream *u, struct conn *c, uint64_t flight,
-		      enum lateness why)
+static enum pool_copy tell_late(struct upstream *u, struct conn *c, uint64_t flight,
+				enum lateness why)
 {
 	struct pool *p = u->owner;
 	const struct pool_options *o = &p->options;
-	bool sent;
+	enum pool_copy sent;
 
 	p->lateness = why;
 	p->late = u;
@@ -49,8 +52,8 @@ static void copy_all(struct conn *c)
 	for (struct sent *s = ids_oldest(c->ids), *next; s; s = next) {
 		next = ids_next(c->ids, s);
 		if (s->flight && !s->is_told && !s->is_silent)
-			s->is_told =
-			    tell_late(upstream_of(c), c, s->flight, LATE_CONNECTION);
+			s->is_told = tell_late(upstream_of(c), c, s->flight,
+					       LATE_CONNECTION) == COPY_SENT;
 	}
 }
 
@@ -65,7 +68,7 @@ static void give_up(struct conn *c)
 		upstream_retire(u, c, 0);
 	for (struct sent *s = ids_oldest(c->ids); s; s = ids_next(c->ids, s)) {
 		if (s->flight && !s->is_silent)
-			p->options.events->silent(p->options.arg, s->flight);
+			p->options.events->silent(p->options.arg, s->flight, u->number);
 		s->is_silent = true;
 	}
 	p->changed = true;
@@ -110,6 +113,19 @@ static void on_early(struct conn *c)
 	pool_of(c)->changed = true;
 }
 
+/* Perhaps it is the name's fault that U does not answer: on C it is asked another question, now and
+ * then. */
+static void probe_silence(struct upstream *u, struct conn *c)
+{
+	const struct ask neutral = upstream_neutral_ask(u);
+	uint64_t now = loop_now(u->context.loop);
+
+	if (upstream_is_mute(u) || now < u->probed_us + PROBE_SILENCE_US)
+		return;
+	u->probed_us = now;
+	(void)conn_send(c, &neutral);
+}
+
 static void on_ready(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
@@ -119,6 +135,8 @@ static void on_ready(struct conn *c)
 		came_up(u);
 	keep_trying(u);
 	p->changed = true;
+	if (u->silences)
+		probe_silence(u, c);
 	if (u->has_suspect)
 		each_suspect(u, c, copy_all);
 	/* what it was opened to succeed may go */
@@ -206,50 +224,67 @@ static bool on_late(struct conn *c, struct sent *s)
 	if (p->hedges.left < 100)
 		return false;
 	s->is_told = tell_late(upstream_of(c), c, s->flight,
-			       c->context->hedges ? LATE_ANSWER : LATE_LOST);
+			       c->context->hedges ? LATE_ANSWER : LATE_LOST) == COPY_SENT;
 	if (s->is_told)
 		p->hedges.left -= 100;
 	return true;
 }
 
-static void on_overdue(struct conn *c, struct sent *s)
+static bool on_overdue(struct conn *c, struct sent *s)
 {
 	struct pool *p = pool_of(c);
+	enum pool_copy copy;
 
-	if (s->is_told || p->again.left < 100)
-		return;
-	s->is_told = tell_late(upstream_of(c), c, s->flight, LATE_LOST);
+	if (s->is_told)
+		return true;
+	if (p->again.left < 100 || buf_len(&c->in))
+		return false; /* or an answer is just coming */
+	copy = tell_late(upstream_of(c), c, s->flight, LATE_LOST);
+	s->is_told = copy == COPY_SENT;
 	if (s->is_told)
 		p->again.left -= 100;
+	return copy != COPY_IMPOSSIBLE;
 }
 
 void pool_doubt(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
-	const struct ask neutral = upstream_neutral_ask(u);
-
 	log_line(LOG_DEBUG, "connection to %s is silent: another is tried beside it",
 		 u->label);
 	u->has_suspect = true;
 	if (conn_looks_forgetful(c))
 		health_be_careful(&u->health, pool_now(pool_of(c)));
-	if (!upstream_is_mute_on(c))
-		(void)conn_send(c, &neutral); /* perhaps it is the name's fault */
+	probe_silence(u, c);
 	if (upstream_spare(u, c) || pool_of(c)->options.upstream_count > 1)
 		copy_all(c);
 	if (!upstream_spare(u, c))
 		(void)upstream_open(u); /* on_ready() then sends the copies */
 }
 
+/* U has left a question unanswered: it is asked another one, on a connection that is well. */
+static void probe_beside(struct upstream *u, const struct conn *c)
+{
+	struct conn *spare = upstream_spare(u, c);
+
+	if (spare)
+		probe_silence(u, spare);
+	else
+		(void)upstream_open(u); /* on_ready() then does it */
+}
+
 static void on_silent(struct conn *c)
 {
 	struct upstream *u = upstream_of(c);
+	bool has_other = upstream_has_other(u, c);
 
 	/* one that is being opened beside it, or was at rest, has its own time to tell; but one
 	 * after the other does not */
-	if ((!upstream_has_other(u, c) || u->silences++) && upstream_is_mute_on(c))
+	u->silences++;
+	if (upstream_is_mute(u) && (!has_other || u->silences > 1))
 		went_down(u, upstream_silent(u));
 	give_up(c);
+	if (!u->health.down)
+		probe_beside(u, c);
 }
 
 static void on_dismissed(struct conn *c)
@@ -356,7 +391,9 @@ static void on_plain_doubt(void *arg, const struct plain_query *q)
 		(void)plain_send(u->plain, &neutral);
 	if (!q->flight || (heard && p->hedges.left < 100))
 		return;
-	if (tell_late(u, NULL, q->flight, heard ? LATE_LOST : LATE_CONNECTION) && heard)
+	if (tell_late(u, NULL, q->flight, heard ? LATE_LOST : LATE_CONNECTION) ==
+		COPY_SENT &&
+	    heard)
 		p->hedges.left -= 100;
 }
 
@@ -369,9 +406,10 @@ static bool on_plain_silent(void *arg, const struct plain_query *q)
 		return false;
 	if (plain_is_mute(u->plain, u->heard_us))
 		went_down(u, upstream_silent(u));
+	keep_trying(u);
 	p->changed = true;
 	if (q->flight)
-		p->options.events->silent(p->options.arg, q->flight);
+		p->options.events->silent(p->options.arg, q->flight, u->number);
 	return q->flight != 0;
 }
 

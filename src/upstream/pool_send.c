@@ -30,23 +30,29 @@ static enum pool_verdict wait_or_fail(struct pool *p, const struct ask *a, bool 
 	return POOL_FAILED;
 }
 
-/* Returns false if it cannot be sent after all. */
-static bool send_to(struct pick to, const struct ask *a, enum lateness why)
+static bool send_on(struct conn *c, const struct ask *a, enum lateness why)
 {
-	struct sent *s;
+	struct sent *s = conn_send(c, a);
 
-	if (!to.upstream)
-		return false;
-	if (!to.conn)
-		return plain_send(to.upstream->plain, a) == 0;
-	s = conn_send(to.conn, a);
 	if (!s)
 		return false;
 	s->is_hedge = why == LATE_ANSWER;
 	if (a->is_copy)
-		ids_note_copy(to.conn->ids, s);
-	upstream_used(to.upstream, to.conn);
+		ids_note_copy(c->ids, s);
+	upstream_used(upstream_of(c), c);
 	return true;
+}
+
+/* Returns false if it cannot be sent after all. */
+static bool send_to(struct pick to, const struct ask *a, enum lateness why)
+{
+	bool sent = to.upstream && (to.conn ? send_on(to.conn, a, why)
+					    : plain_send(to.upstream->plain, a) == 0);
+
+	if (sent)
+		capacity_sent(&to.upstream->capacity,
+			      loop_now(to.upstream->context.loop));
+	return sent;
 }
 
 /* Those that run beside the first one. */
@@ -129,16 +135,24 @@ static struct pick once_more(struct pool *p)
 	return (struct pick){.upstream = c ? p->late : NULL, .conn = c};
 }
 
+/* Not only the connection may be dead: another one of the same upstream has fallen silent, too. */
+static bool is_doubted_twice(struct pool *p)
+{
+	return p->late->silences || upstream_suspects(p->late) > 1;
+}
+
 static struct pick choose_for_copy(struct pool *p, const struct ask *a)
 {
 	struct group *g = &p->groups[a->group];
 	bool has_capacity = upstream_has_capacity(p->late, true);
 	struct pick to = {0};
 
-	if (p->lateness == LATE_CONNECTION && has_capacity)
+	if (p->lateness == LATE_CONNECTION && has_capacity && !is_doubted_twice(p))
 		to = fresh_connection(p);
 	if (!to.upstream)
 		to = group_other(g, a, p->late);
+	if (!to.upstream && p->lateness == LATE_CONNECTION && has_capacity)
+		to = fresh_connection(p);
 	if (!to.upstream && p->lateness == LATE_ANSWER && has_capacity &&
 	    p->options.hedge == HEDGE_ON)
 		to = fresh_connection(p);

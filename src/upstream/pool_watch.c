@@ -12,7 +12,7 @@ static bool is_being_tried(struct upstream *u)
 	const struct conn *c;
 
 	if (u->plain)
-		return plain_inflight(u->plain) > 0;
+		return plain_is_probing(u->plain);
 	c = upstream_find(u, conn_has_room);
 	return upstream_is_dialling(u) || (c && ids_awaited_count(c->ids));
 }

@@ -175,18 +175,24 @@ static unsigned count_active(const struct upstream *u)
 	return n;
 }
 
-/* Few connections; more where each lasts for few queries, and one more when all may be dead. */
-static unsigned active_max(const struct upstream *u, bool limited)
+unsigned upstream_suspects(const struct upstream *u)
 {
-	unsigned most = limited ? UPSTREAM_LIMITED_MAX : UPSTREAM_ACTIVE_MAX;
-	unsigned suspect = 0;
+	unsigned n = 0;
 
 	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
 		const struct conn *c = list_entry(l, struct conn, node);
 
-		suspect += c->state == CONN_READY && c->is_suspect;
+		n += c->state == CONN_READY && c->is_suspect;
 	}
-	return suspect >= most ? most + 1 : most;
+	return n;
+}
+
+/* Few connections; more where each lasts for few queries, and one more when all may be dead. */
+static unsigned active_max(const struct upstream *u, bool limited)
+{
+	unsigned most = limited ? UPSTREAM_LIMITED_MAX : UPSTREAM_ACTIVE_MAX;
+
+	return upstream_suspects(u) >= most ? most + 1 : most;
 }
 
 /* One dial at a time; more only where each connection lasts for few queries. */
@@ -242,13 +248,32 @@ struct ask upstream_neutral_ask(const struct upstream *u)
 	    .question = conn_question_hash(u->context.hash_key, &root_query.question)};
 }
 
-bool upstream_is_mute_on(const struct conn *c)
+/* A question on C that it should have answered by now, other than that of FIRST (NULL: any). */
+static const struct sent *find_unanswered(const struct conn *c, const struct sent *first)
 {
-	const struct sent *first = ids_marked(c->ids, MARK_FRESH);
+	uint64_t since =
+	    loop_now(c->context->loop) - health_suspicion(c->context->health);
+	const struct sent *s = ids_marked(c->ids, MARK_FRESH);
 
-	for (const struct sent *s = first; s; s = ids_next(c->ids, s))
-		if (s->question != first->question)
+	while (s && s->sent_us <= since && first && s->question == first->question)
+		s = ids_next(c->ids, s);
+	return s && s->sent_us <= since ? s : NULL;
+}
+
+bool upstream_is_mute(const struct upstream *u)
+{
+	const struct sent *first = NULL;
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		if (c->state != CONN_READY && c->state != CONN_DRAINING)
+			continue;
+		if (!first)
+			first = find_unanswered(c, NULL);
+		if (first && find_unanswered(c, first))
 			return true;
+	}
 	return false;
 }
 

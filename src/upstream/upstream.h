@@ -53,6 +53,7 @@ struct upstream {
 	struct habits habits;
 	struct capacity capacity;
 	struct list conns;	/* in the order they were opened */
+	uint64_t probed_us;	/* when it was last asked a neutral question */
 	unsigned silences;	/* connections that fell silent since it was last heard */
 	bool has_suspect;	/* a connection is suspect, or was just now */
 	uint64_t used_us;	/* the last query, or the start */
@@ -89,6 +90,9 @@ struct conn *upstream_find(struct upstream *u, bool (*fits)(const struct conn *c
  * send, and end or retire any of them: CLOSED ones are freed at the end of the round only. */
 void upstream_each(struct upstream *u, void (*fn)(struct conn *c));
 
+/* Connections that take queries, but may be dead. */
+unsigned upstream_suspects(const struct upstream *u);
+
 /* True if a connection is being made. */
 bool upstream_is_dialling(const struct upstream *u);
 
@@ -106,9 +110,9 @@ void upstream_held(struct upstream *u);
 /* A probe with a neutral question, the root's name servers, which any resolver answers at once. */
 struct ask upstream_neutral_ask(const struct upstream *u);
 
-/* True if two different questions are out on C that it should have answered by now. One alone may be
- * of a name that nobody can answer. */
-bool upstream_is_mute_on(const struct conn *c);
+/* True if two different questions are out that U should have answered by now. One alone may be of a
+ * name that nobody can answer. */
+bool upstream_is_mute(const struct upstream *u);
 
 /* Sees to it that a connection is being made, if one may be. Returns it; NULL: none is.
  */

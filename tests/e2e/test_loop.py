@@ -45,4 +45,4 @@ def test_upstream_that_asks_back(start_upstream, start_dotgate):
     gate.append(start_dotgate(up))
     r = gate[0].ask("around.example.test")
     assert client.rcode(r) == "SERVFAIL" and gate[0].seconds < 8
-    assert up.count <= 6
+    assert sum(name != "" for name in up.names()) <= 6 # "" are probes

@@ -219,7 +219,7 @@ def test_mute_upstream(served):
     assert client.rcode(r) == "SERVFAIL" and 4 < gate.seconds < 8
     code, text = client.ede(r)
     assert code == 22 and text.startswith("query_timeout")
-    assert up.count <= 4
+    assert sum(name != "" for name in up.names()) <= 6 # "" are probes
 
 
 def test_query_timeout_is_an_option(start_upstream, start_dotgate):
@@ -484,7 +484,8 @@ def were_ready(up):
     return [c.queries[0].time - c.ready_at > 0.005 for c in used]
 
 
-@pytest.mark.parametrize("idle", [1.0, pytest.param(2.0, marks=pytest.mark.slow),
+@pytest.mark.slow
+@pytest.mark.parametrize("idle", [5.5,
                                   pytest.param(8.0, marks=pytest.mark.slow),
                                   pytest.param(11.0, marks=pytest.mark.slow)])
 def test_a_query_after_an_idle_close_finds_a_connection(served, idle):
@@ -498,9 +499,10 @@ def test_a_query_after_an_idle_close_finds_a_connection(served, idle):
     assert opened >= 4
 
 
+@pytest.mark.slow
 def test_the_idle_time_is_learnt_and_met_first(served):
     up, gate = served(http=True)
-    stalls = live_idle(gate, up, 1.0, [0, 2.5, 6.0])
+    stalls = live_idle(gate, up, 5.5, [0, 7.0, 20.0])
     clean = [c.clean_end for c in up.connections[4:] if c.ended]
     assert clean and clean.count(False) <= min(stalls, 1), "dotgate closes first, and well"
 

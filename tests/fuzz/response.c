@@ -24,9 +24,23 @@ static void check_kept(const struct response *r)
 	CHECK(again.additionals == r->additionals && !again.edns.present);
 }
 
+/* The same octets as an error without a question, which they cannot be besides. */
+static void check_error(const uint8_t *data, size_t len)
+{
+	struct response r, whole;
+
+	if (response_read_error(&r, data, len) < 0)
+		return;
+	CHECK(r.question.name_len == 0 && r.body_end == DNS_HEADER_LEN && r.len <= len);
+	CHECK(rcode_is_error(r.rcode) && !r.answers && !r.authorities && !r.additionals);
+	CHECK(response_read(&whole, data, len) < 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct response r;
+
+	check_error(data, len);
 
 	if (len > DNS_MESSAGE_MAX || response_read(&r, data, len) < 0)
 		return 0;

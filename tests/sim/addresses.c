@@ -162,7 +162,7 @@ static void one_that_answers_nothing_is_left(void **state)
 	world_ask("example.com");
 	world_run(4 * WORLD_S);
 	assert_good(0);
-	assert_int_equal(world_server(1)->queries, 1);
+	assert_in_range(world_server(1)->queries, 1, 2); /* and a probe */
 	world_free();
 }
 

@@ -246,7 +246,7 @@ static void a_slow_one_is_heard(void **state)
 		assert_good(0);
 		assert_int_equal(world_told(0)->at_us, start + delays[i]);
 		/* silence makes others be tried, and probes be sent, but only a few */
-		assert_in_range(world_server(0)->queries, 1, 12);
+		assert_in_range(world_server(0)->queries, 1, 8);
 		world_free();
 	}
 }
@@ -262,15 +262,15 @@ static void a_silent_connection_retires(void **state)
 	world_run(500 * WORLD_MS);
 	world_server(0)->mute = false;
 	world_run(1 * WORLD_S);
-	/* another connection answered what the first did not */
+	/* a second connection answered what the first did not */
 	assert_good(1);
-	assert_int_equal(world_server(0)->dials, 3);
+	assert_int_equal(world_server(0)->dials, 2);
 	world_ask("two.example");
 	world_settle();
 	assert_good(2);
 	world_run(6 * WORLD_S);
 	assert_false(world_is_open(1));
-	assert_true(world_is_open(3));
+	assert_true(world_is_open(2));
 	world_free();
 }
 
@@ -292,7 +292,7 @@ static void after_silence_each_query_has_its_record(void **state)
 	world_run(1500 * WORLD_MS);
 	for (unsigned i = 0; i <= 10; i++)
 		assert_good(i);
-	assert_int_equal(world_server(0)->writes - writes, 10);
+	assert_in_range(world_server(0)->writes - writes, 10, 11); /* and a probe */
 	world_free();
 }
 
@@ -304,10 +304,9 @@ static void a_copy_lost_after_silence_is_replayed(void **state)
 	world_server(0)->mute = true;
 	world_ask("one.example");
 	world_run(1 * WORLD_S);
-	assert_int_equal(world_server(0)->dials, 3);
+	assert_int_equal(world_server(0)->dials, 2);
 	world_server(0)->mute = false;
 	world_close(2);
-	world_close(3);
 	world_run(200 * WORLD_MS);
 	assert_good(0);
 	assert_true(world_is_open(1));

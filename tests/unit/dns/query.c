@@ -225,6 +225,20 @@ static void encodes_octet_for_octet(void **state)
 	assert_int_equal(out[128], 0xaa);
 }
 
+static void encodes_nothing_behind_a_bare_question(void **state)
+{
+	static struct build b;
+	struct query q = parsed(&b, plain, (struct opt){0}), up;
+	uint8_t out[QUERY_ENCODED_MAX];
+	size_t n = query_encode_bare(out, &q, 0x1234);
+
+	(void)state;
+	assert_int_equal(n, RECORDS_AT);
+	assert_int_equal(query_read(&up, out, n), 0);
+	assert_int_equal(up.id, 0x1234);
+	assert_false(up.edns.present);
+}
+
 static void encodes_keepalive_before_the_padding(void **state)
 {
 	static struct build b;
@@ -306,6 +320,7 @@ int main(void)
 	    cmocka_unit_test(refuses_counts_that_no_query_has),
 	    cmocka_unit_test(refuses_a_compressed_question),
 	    cmocka_unit_test(encodes_octet_for_octet),
+	    cmocka_unit_test(encodes_nothing_behind_a_bare_question),
 	    cmocka_unit_test(encodes_keepalive_before_the_padding),
 	    cmocka_unit_test(only_rd_cd_and_do_of_the_client_go_up),
 	    cmocka_unit_test(every_name_length_is_padded_to_a_block),

@@ -56,6 +56,54 @@ static void reads_a_whole_response(void **state)
 	assert_int_equal(r.edns.ede_count, 1);
 }
 
+static int read_error(const struct build *b, struct response *r)
+{
+	return response_read_error(r, b->data, b->w.pos);
+}
+
+static void reads_an_error_without_a_question(void **state)
+{
+	static struct build b;
+	struct response r;
+
+	(void)state;
+	build_start(&b, (struct header){0x1234, FLAGS | RCODE_REFUSED, 0, 0, 0, 0});
+	assert_int_equal(read_error(&b, &r), 0);
+	assert_int_equal(r.id, 0x1234);
+	assert_int_equal(r.rcode, RCODE_REFUSED);
+	assert_int_equal(r.question.name_len, 0);
+	assert_int_equal(r.body_end, DNS_HEADER_LEN);
+	build_start(&b, (struct header){0x1234, FLAGS, 0, 0, 0, 1});
+	build_opt(&b, (struct opt){.size = 1232, .extended_rcode = 1}, LITERAL(""));
+	assert_int_equal(read_error(&b, &r), 0);
+	assert_int_equal(r.rcode, RCODE_BADVERS);
+	assert_true(r.edns.present);
+}
+
+static void only_an_error_may_lack_its_question(void **state)
+{
+	static const struct header bad[] = {
+	    {1, FLAGS, 0, 0, 0, 0},				/* NOERROR */
+	    {1, FLAGS | RCODE_NXDOMAIN, 0, 0, 0, 0},		/* about no name */
+	    {1, (FLAGS | RCODE_REFUSED) & ~DNS_QR, 0, 0, 0, 0}, /* a query */
+	    {1, FLAGS | RCODE_REFUSED, 1, 0, 0, 0},		/* it says it has one */
+	    {1, FLAGS | RCODE_REFUSED, 0, 1, 0, 0},
+	    {1, FLAGS | RCODE_REFUSED, 0, 0, 1, 0},
+	    {1, FLAGS | RCODE_REFUSED, 0, 0, 0, 1}, /* no record is there */
+	};
+	static struct build b;
+	struct response r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		build_start(&b, bad[i]);
+		assert_int_equal(read_error(&b, &r), -EBADMSG);
+	}
+	build_start(&b, (struct header){0x1234, FLAGS | RCODE_REFUSED, 0, 0, 0, 0});
+	for (size_t len = 0; len < DNS_HEADER_LEN; len++)
+		assert_int_equal(response_read_error(&r, b.data, len), -EBADMSG);
+}
+
 static void reads_a_response_without_records(void **state)
 {
 	static struct build b;
@@ -364,6 +412,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_a_whole_response),
+	    cmocka_unit_test(reads_an_error_without_a_question),
+	    cmocka_unit_test(only_an_error_may_lack_its_question),
 	    cmocka_unit_test(reads_a_response_without_records),
 	    cmocka_unit_test(joins_the_extended_rcode),
 	    cmocka_unit_test(keeps_no_records_behind_the_opt),

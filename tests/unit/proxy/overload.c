@@ -66,9 +66,11 @@ static const char *pass(struct overload *o, uint64_t us)
 static void blame(struct overload *o, const char *ip, unsigned percent)
 {
 	struct address a;
+	struct host h;
 
 	assert_int_equal(address_parse_ip(&a, ip, strlen(ip), 4711), 0);
-	overload_blame(o, &a, percent);
+	h = host_of(&a);
+	overload_blame(o, &h, percent);
 }
 
 #define assert_has(text, part) assert_non_null(strstr(text, part))

@@ -136,6 +136,59 @@ static void patience_grows_with_silence(void **state)
 	assert_int_equal(health_patience(&h), 3000000);
 }
 
+static void errors_are_a_rate(void **state)
+{
+	struct health h = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		health_judge(&h, true);
+	assert_false(health_is_erring(&h));
+	health_judge(&h, true);
+	assert_true(health_is_erring(&h));
+	for (unsigned i = 0; i < 3; i++)
+		health_judge(&h, false);
+	assert_false(health_is_erring(&h));
+	/* every other one is no reason to prefer others for good */
+	for (unsigned i = 0; i < 100; i++)
+		health_judge(&h, i % 2 == 0);
+	assert_false(health_is_erring(&h));
+}
+
+static void a_lack_of_edns_is_remembered(void **state)
+{
+	struct health h = {0};
+
+	(void)state;
+	health_took_no_opt(&h, 1000000); /* nothing was refused */
+	assert_false(health_lacks_edns(&h, 1000000));
+	health_refused_opt(&h, 1000000);
+	assert_false(health_lacks_edns(&h, 1000000));
+	health_took_no_opt(&h, 1020000);
+	assert_true(health_lacks_edns(&h, 1020000));
+	assert_false(health_lacks_edns(&h, 601020000));
+	/* an old refusal proves nothing */
+	health_refused_opt(&h, 700000000);
+	health_took_no_opt(&h, 720000000);
+	assert_false(health_lacks_edns(&h, 720000000));
+}
+
+static void what_is_lost_is_late_by_far(void **state)
+{
+	struct health h = {0};
+
+	(void)state;
+	assert_int_equal(health_lost(&h), HEALTH_NEVER);
+	assert_int_equal(health_overdue(&h), 1000000);
+	for (unsigned i = 0; i < 200; i++)
+		health_answered(&h, 100000);
+	assert_in_range(health_lost(&h), 3 * health_late(&h), 3 * health_late(&h));
+	assert_int_equal(health_overdue(&h), 1000000);
+	for (unsigned i = 0; i < 500; i++)
+		health_answered(&h, 600000);
+	assert_int_equal(health_overdue(&h), health_lost(&h));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +200,9 @@ int main(void)
 	    cmocka_unit_test(silence_makes_careful_for_a_while),
 	    cmocka_unit_test(patience_follows_the_round_trip_time),
 	    cmocka_unit_test(patience_grows_with_silence),
+	    cmocka_unit_test(errors_are_a_rate),
+	    cmocka_unit_test(a_lack_of_edns_is_remembered),
+	    cmocka_unit_test(what_is_lost_is_late_by_far),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

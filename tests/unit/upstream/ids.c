@@ -143,6 +143,43 @@ static void an_abandoned_id_stays_taken(void **state)
 	assert_int_equal(ids_awaited_count(t), 1);
 }
 
+static void marks_move_on(void **state)
+{
+	int id[4];
+
+	(void)state;
+	assert_null(ids_marked(t, MARK_LATE));
+	for (unsigned i = 0; i < 3; i++)
+		id[i] = ids_take(t, &r, i + 1, 0, i);
+	assert_int_equal(ids_marked(t, MARK_LATE)->id, id[0]);
+	ids_pass(t, MARK_LATE);
+	assert_int_equal(ids_marked(t, MARK_LATE)->id, id[1]);
+	assert_int_equal(ids_marked(t, MARK_FRESH)->id, id[0]); /* each by itself */
+	/* what is awaited no more is passed over */
+	ids_release(t, ids_find(t, (uint16_t)id[1]));
+	assert_int_equal(ids_marked(t, MARK_LATE)->id, id[2]);
+	ids_abandon(t, ids_find(t, (uint16_t)id[2]));
+	assert_null(ids_marked(t, MARK_LATE));
+	/* what comes next has not been passed */
+	id[3] = ids_take(t, &r, 9, 0, 9);
+	assert_int_equal(ids_marked(t, MARK_LATE)->id, id[3]);
+	assert_int_equal(ids_marked(t, MARK_FRESH)->id, id[0]);
+}
+
+static void copies_are_not_sole(void **state)
+{
+	int first = ids_take(t, &r, 1, 0, 0), second = ids_take(t, &r, 2, 0, 1);
+
+	(void)state;
+	ids_note_copy(t, ids_find(t, (uint16_t)second));
+	assert_int_equal(ids_sole_count(t), 1);
+	ids_abandon(t, ids_find(t, (uint16_t)second));
+	assert_int_equal(ids_sole_count(t), 1);
+	ids_release(t, ids_find(t, (uint16_t)second));
+	ids_release(t, ids_find(t, (uint16_t)first));
+	assert_int_equal(ids_sole_count(t), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +190,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(the_oldest_comes_first, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(an_abandoned_id_stays_taken, set_up,
 					    tear_down),
+	    cmocka_unit_test_setup_teardown(marks_move_on, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(copies_are_not_sole, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -381,6 +381,91 @@ static void a_tcp_connection_that_closes_is_lost(void **state)
 	assert_int_equal(plain_inflight(w.plain), 0);
 }
 
+/* ---- silence ---- */
+
+static void silence_is_told_in_two_steps(void **state)
+{
+	(void)state;
+	w.health.rtt_us = 20000;
+	send_one(7);
+	run(100);
+	assert_int_equal(w.doubts, 1);
+	assert_int_equal(w.silences, 0);
+	run(1100);
+	assert_int_equal(w.doubts, 1);
+	assert_int_equal(w.silences, 1);
+	assert_int_equal(w.losses, 0); /* it is listened for */
+}
+
+static void two_questions_are_mute(void **state)
+{
+	uint64_t start = loop_now(w.loop);
+
+	(void)state;
+	send_one(1);
+	send_one(2); /* the same question */
+	assert_false(plain_is_mute(w.plain, start));
+	w.hash++;
+	send_one(3);
+	w.hash--;
+	assert_true(plain_is_mute(w.plain, start));
+	assert_false(plain_is_mute(w.plain, start + 1)); /* heard since */
+}
+
+static void the_next_address_is_asked(void **state)
+{
+	struct address both[2] = {w.address, w.address};
+	uint8_t out[600];
+	struct heard h;
+
+	(void)state;
+	both[0].v4.sin_addr.s_addr = htonl(0x7f0000fe); /* nobody is there */
+	assert_true(addresses_set(&w.addresses, both, 2));
+	send_one(7);
+	run(50); /* refused by the first */
+	h = hear();
+	say(w.server, &h, out, make_answer(&h, out, 0));
+	run(50);
+	assert_int_equal(w.answers, 1);
+	assert_int_equal(w.losses, 0);
+	/* it answers, so it is asked first from now on */
+	send_one(8);
+	h = hear();
+	say(w.server, &h, out, make_answer(&h, out, 0));
+	run(50);
+	assert_int_equal(w.answers, 2);
+}
+
+static void an_error_without_a_question_is_an_answer(void **state)
+{
+	struct heard h;
+	uint8_t out[DNS_HEADER_LEN] = {0, 0, 0x81, 0x80 | RCODE_REFUSED};
+
+	(void)state;
+	send_one(7);
+	h = hear();
+	memcpy(out, h.message, 2);
+	say(w.server, &h, out, sizeof out);
+	run(50);
+	assert_int_equal(w.answers, 1);
+}
+
+static void without_edns_there_is_no_opt(void **state)
+{
+	struct ask a = {
+	    .query = &w.query, .flight = 7, .question = w.hash, .without_edns = true};
+	struct heard h;
+
+	(void)state;
+	assert_int_equal(plain_send(w.plain, &a), 0);
+	h = hear();
+	assert_int_equal(h.message[11], 0); /* ARCOUNT */
+	a.without_edns = false;
+	assert_int_equal(plain_send(w.plain, &a), 0);
+	h = hear();
+	assert_int_equal(h.message[11], 1);
+}
+
 static void there_is_a_cap(void **state)
 {
 	(void)state;
@@ -403,6 +488,14 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_truncated_answer_is_fetched_over_tcp,
 					    set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_tcp_connection_that_closes_is_lost, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(silence_is_told_in_two_steps, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(two_questions_are_mute, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(the_next_address_is_asked, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(an_error_without_a_question_is_an_answer,
+					    set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(without_edns_there_is_no_opt, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(there_is_a_cap, set_up, tear_down),
 	};
