@@ -504,9 +504,14 @@ static void read_ede(struct told *t)
 		 (const char *)r.edns.ede[0].text);
 }
 
+static unsigned number_of_client(const struct client *c)
+{
+	return client_is_tcp(c) ? c->tcp.slot : c->udp.listener;
+}
+
 static struct told *told_to(const struct client *c)
 {
-	return world->clients[client_is_tcp(c) ? c->tcp.slot : c->udp.listener];
+	return world->clients[number_of_client(c)];
 }
 
 void client_send(struct front *f, const struct client *c, size_t len, uint64_t *sent)
@@ -525,6 +530,8 @@ void client_send(struct front *f, const struct client *c, size_t len, uint64_t *
 	t->message = world_claim(len);
 	memcpy(t->message, world->scratch, len);
 	read_ede(t);
+	if (world->on_told)
+		world->on_told(number_of_client(c), sent);
 }
 
 void client_drop(struct front *f, const struct client *c)
@@ -1096,7 +1103,7 @@ static void make_proxy(const struct world_plan *plan)
 	    .routes = &world->routes,
 	    .timeout_us = 5 * WORLD_S,
 	    .stale_after_us = 1800 * WORLD_MS,
-	    .client_share = 25,
+	    .client_share = WORLD_SHARE,
 	    .ede_detail = !plan->terse,
 	    .recall = {
 		.limits = {.ttl_max = 86400, .negative_ttl_max = 3600, .failure_ttl = 5},
@@ -1207,6 +1214,11 @@ void world_on_query(world_query_fn *fn)
 void world_on_round(void (*fn)(void))
 {
 	world->on_round = fn;
+}
+
+void world_on_told(world_told_fn *fn)
+{
+	world->on_told = fn;
 }
 
 void world_short(bool is_short)

@@ -252,6 +252,7 @@ static void live(void)
 		log_set_level(LOG_DEBUG);
 	world_on_query(server_receive);
 	world_on_round(invariants_look);
+	world_on_told(invariants_told);
 	world_warm();
 	for (unsigned i = 0; i < temper.steps; i++) {
 		step_once();
@@ -263,6 +264,7 @@ static void live(void)
 
 static void end(void)
 {
+	world_on_told(NULL);
 	world_abort();
 	invariants_check();
 	if (world_inflight())
