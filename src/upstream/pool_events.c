@@ -295,12 +295,12 @@ static void on_dismissed(struct conn *c)
 static uint64_t on_idle(struct conn *c)
 {
 	keep_trying(upstream_of(c));
-	return upstream_idle(upstream_of(c), c);
+	return reserve_idle(upstream_of(c), c);
 }
 
 static void on_passed(struct conn *c)
 {
-	upstream_limit_passed(upstream_of(c));
+	reserve_limit_passed(upstream_of(c));
 }
 
 /* A connection that ends has nothing to be flushed any more. */
@@ -325,11 +325,11 @@ static void on_closed(struct conn *c, enum reason why, bool failed, const char *
 	list_append(&p->closed, &c->node);
 	/* while another connection does well it may only have as many as it takes */
 	if (failed && upstream_spare(u, c))
-		upstream_full(u);
+		reserve_refused(u);
 	else if (failed && !upstream_tries_other_address(u, c, why, detail))
 		went_down(u, upstream_failed(u, why, detail));
 	keep_trying(u);
-	upstream_ended(u, c, why);
+	reserve_ended(u, c, why);
 	p->changed = true;
 }
 
