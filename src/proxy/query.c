@@ -491,14 +491,14 @@ static void query_refused_opt(void *arg, uint64_t id, bool was_silent)
 	retry_soon(p, f);
 }
 
-static enum pool_copy query_late(void *arg, uint64_t id, bool alone)
+static enum pool_copy query_late(void *arg, uint64_t id)
 {
 	struct proxy *p = arg;
 	struct flight *f = flights_get(p->flights, id);
 	struct ask ask;
 	struct query q;
 
-	if (!f || f->copies >= LATE_COPIES_MAX || (alone && f->out > 1))
+	if (!f || f->copies >= LATE_COPIES_MAX)
 		return COPY_NEEDLESS;
 	if (flights_are_scarce(p->flights))
 		return COPY_IMPOSSIBLE;

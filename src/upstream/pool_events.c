@@ -4,7 +4,7 @@
 #include "upstream/pool_state.h"
 
 /* A silent upstream is asked a neutral question no more often than this. */
-#define PROBE_SILENCE_US 1000000
+#define PROBE_SILENCE_US 50000
 
 /* After upstream_failed() or upstream_silent(). */
 static void went_down(struct upstream *u, bool was_up)
@@ -41,7 +41,7 @@ static enum pool_copy tell_late(struct upstream *u, struct conn *c, uint64_t fli
 	p->lateness = why;
 	p->late = u;
 	p->late_conn = c;
-	sent = o->events->late(o->arg, flight, why == LATE_LOST);
+	sent = o->events->late(o->arg, flight);
 	p->lateness = NOT_LATE;
 	return sent;
 }
@@ -213,6 +213,21 @@ static void on_slow(struct conn *c)
 	pool_of(c)->changed = true;
 }
 
+/* S has most likely been lost. False: it cannot be sent again just now. */
+static bool send_lost_again(struct conn *c, struct sent *s)
+{
+	struct pool *p = pool_of(c);
+	enum pool_copy copy;
+
+	if (p->again.left < 100 || buf_len(&c->in))
+		return false; /* or an answer is just coming */
+	copy = tell_late(upstream_of(c), c, s->flight, LATE_LOST);
+	s->is_told = copy == COPY_SENT;
+	if (s->is_told)
+		p->again.left -= 100;
+	return copy != COPY_IMPOSSIBLE;
+}
+
 /* One in twenty is late by definition, and fewer may be copied: most that have to wait for it are
  * answered meanwhile, and the copies are left for those that have been lost. */
 static bool on_late(struct conn *c, struct sent *s)
@@ -221,6 +236,8 @@ static bool on_late(struct conn *c, struct sent *s)
 
 	if (s->is_told || p->options.hedge == HEDGE_OFF)
 		return true;
+	if (s->is_copy)
+		return send_lost_again(c, s); /* the first was lost, and now this */
 	if (p->hedges.left < 100)
 		return false;
 	s->is_told = tell_late(upstream_of(c), c, s->flight,
@@ -232,18 +249,7 @@ static bool on_late(struct conn *c, struct sent *s)
 
 static bool on_overdue(struct conn *c, struct sent *s)
 {
-	struct pool *p = pool_of(c);
-	enum pool_copy copy;
-
-	if (s->is_told)
-		return true;
-	if (p->again.left < 100 || buf_len(&c->in))
-		return false; /* or an answer is just coming */
-	copy = tell_late(upstream_of(c), c, s->flight, LATE_LOST);
-	s->is_told = copy == COPY_SENT;
-	if (s->is_told)
-		p->again.left -= 100;
-	return copy != COPY_IMPOSSIBLE;
+	return s->is_told || send_lost_again(c, s);
 }
 
 void pool_doubt(struct conn *c)
@@ -295,12 +301,12 @@ static void on_dismissed(struct conn *c)
 static uint64_t on_idle(struct conn *c)
 {
 	keep_trying(upstream_of(c));
-	return upstream_idle(upstream_of(c), c);
+	return reserve_idle(upstream_of(c), c);
 }
 
 static void on_passed(struct conn *c)
 {
-	upstream_limit_passed(upstream_of(c));
+	reserve_limit_passed(upstream_of(c));
 }
 
 /* A connection that ends has nothing to be flushed any more. */
@@ -325,11 +331,11 @@ static void on_closed(struct conn *c, enum reason why, bool failed, const char *
 	list_append(&p->closed, &c->node);
 	/* while another connection does well it may only have as many as it takes */
 	if (failed && upstream_spare(u, c))
-		upstream_full(u);
+		reserve_refused(u);
 	else if (failed && !upstream_tries_other_address(u, c, why, detail))
 		went_down(u, upstream_failed(u, why, detail));
 	keep_trying(u);
-	upstream_ended(u, c, why);
+	reserve_ended(u, c, why);
 	p->changed = true;
 }
 

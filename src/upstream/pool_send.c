@@ -39,7 +39,7 @@ static bool send_on(struct conn *c, const struct ask *a, enum lateness why)
 	s->is_hedge = why == LATE_ANSWER;
 	if (a->is_copy)
 		ids_note_copy(c->ids, s);
-	upstream_used(upstream_of(c), c);
+	reserve_used(upstream_of(c), c);
 	return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include "upstream/group.h"
 #include "upstream/pool.h"
+#include "upstream/reserve.h"
 
 /* Copies that are sent because an answer is late: at most so many of a hundred queries, and so
  * many at once after a quiet time. */

@@ -83,6 +83,10 @@ static inline struct upstream *upstream_of(const struct conn *c)
 	return c->context->owner;
 }
 
+/* Connections in the states FROM to TO. */
+unsigned upstream_count(const struct upstream *u, enum conn_state from,
+			enum conn_state to);
+
 /* The first connection that FITS; NULL: there is none. */
 struct conn *upstream_find(struct upstream *u, bool (*fits)(const struct conn *c));
 
@@ -126,23 +130,6 @@ struct conn *upstream_spare(struct upstream *u, const struct conn *c);
 
 /* True if there is one, or one will be there soon. */
 bool upstream_has_other(struct upstream *u, const struct conn *c);
-
-/* A query was given to C. Retires C if it is to get no more, and sees to it that another is ready
- * if the upstream is known to hang up. */
-void upstream_used(struct upstream *u, struct conn *c);
-
-/* When C, on which nothing is out, is to be looked at again; the past: it is to be closed. Before
- * the upstream closes it, its successor is opened. */
-uint64_t upstream_idle(struct upstream *u, struct conn *c);
-
-/* A second connection could not be had: for a while one has to do. */
-void upstream_full(struct upstream *u);
-
-/* C has ended, and why: what is learnt from it. If there was use for it, another is opened. */
-void upstream_ended(struct upstream *u, const struct conn *c, enum reason why);
-
-/* A connection that has had its queries was not closed for it. */
-void upstream_limit_passed(struct upstream *u);
 
 /* C failed for this reason. If that was its handshake, and there are addresses that were not tried
  * since one was good, the next is tried at once. Returns false otherwise: the upstream has failed. */
