@@ -8,29 +8,29 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/commands.h"
 #include "admin/control.h"
 #include "admin/http.h"
 #include "admin/state.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/version.h"
 #include "cache/file.h"
 #include "cli/check.h"
 #include "cli/control.h"
 #include "cli/health.h"
 #include "cli/version.h"
-#include "commands.h"
 #include "conf/options.h"
-#include "listen.h"
-#include "names.h"
+#include "daemon/cache_persist.h"
+#include "daemon/listeners.h"
+#include "daemon/preflight.h"
+#include "daemon/worker.h"
+#include "forwarding/bootstrap.h"
+#include "forwarding/certwatch.h"
+#include "forwarding/forwarding.h"
 #include "os/control_path.h"
 #include "os/cpu.h"
 #include "os/descriptors.h"
-#include "preflight.h"
-#include "reload.h"
-#include "upstreams.h"
-#include "version.h"
-#include "warm_start.h"
-#include "worker.h"
 
 #define EXIT_RUNTIME 1
 #define EXIT_USAGE 2

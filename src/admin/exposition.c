@@ -8,10 +8,10 @@
 #include "admin/totals.h"
 #include "admin/upstreams.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "dns/message.h"
 #include "dns/qtype.h"
 #include "net/tls.h"
-#include "version.h"
 
 /*
  * A row of a counter is shown once it has counted. Those that dashboards and alerts are

@@ -7,11 +7,11 @@
 #include "base/log.h"
 #include "cache/cache.h"
 #include "conf/options.h"
-#include "listen.h"
-#include "names.h"
+#include "daemon/listeners.h"
+#include "daemon/preflight.h"
+#include "forwarding/bootstrap.h"
+#include "forwarding/forwarding.h"
 #include "net/tls.h"
-#include "preflight.h"
-#include "upstreams.h"
 
 enum { EXIT_GOOD = 0, EXIT_CONFIGURATION = 2 };
 

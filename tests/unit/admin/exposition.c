@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "admin/exposition.h"
+#include "base/version.h"
 #include "net/tls.h"
-#include "version.h"
 
 #define WORKERS 2
 #define LINE_MAX 512

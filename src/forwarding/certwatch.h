@@ -1,6 +1,6 @@
-/* reload: certificates and keys are read again, when their files change and when we are told to. */
-#ifndef DOTGATE_RELOAD_H
-#define DOTGATE_RELOAD_H
+/* certwatch: certificates and keys are read again, when their files change and when we are told to. */
+#ifndef DOTGATE_FORWARDING_CERTWATCH_H
+#define DOTGATE_FORWARDING_CERTWATCH_H
 
 #include "base/metric.h"
 #include "conf/config.h"

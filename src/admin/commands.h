@@ -1,12 +1,12 @@
 /* commands: what the running daemon does when it is asked over the control socket. */
-#ifndef DOTGATE_COMMANDS_H
-#define DOTGATE_COMMANDS_H
+#ifndef DOTGATE_ADMIN_COMMANDS_H
+#define DOTGATE_ADMIN_COMMANDS_H
 
 #include "admin/control.h"
 #include "admin/http.h"
 #include "admin/vitals.h"
 #include "cache/cache.h"
-#include "upstreams.h"
+#include "forwarding/forwarding.h"
 
 /* The argument of commands_run(). */
 struct commands {

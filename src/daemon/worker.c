@@ -1,5 +1,5 @@
 /* worker: one thread: builds its loop, sockets and upstream connections; runs; drains. */
-#include "worker.h"
+#include "daemon/worker.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "daemon/cache_persist.h"
 #include "front/tcp.h"
 #include "front/udp.h"
 #include "net/timer.h"
@@ -17,7 +18,6 @@
 #include "proxy/flight.h"
 #include "proxy/query.h"
 #include "upstream/upstream.h"
-#include "warm_start.h"
 
 /* The deepest thing on a worker's stack is a TLS handshake. */
 #define STACK_SIZE (512 * 1024)

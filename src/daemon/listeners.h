@@ -1,8 +1,8 @@
-/* listen: binds every configured address for every worker. */
-#ifndef DOTGATE_LISTEN_H
-#define DOTGATE_LISTEN_H
+/* listeners: binds every configured address for every worker. */
+#ifndef DOTGATE_DAEMON_LISTENERS_H
+#define DOTGATE_DAEMON_LISTENERS_H
 
-#include "worker.h"
+#include "daemon/worker.h"
 
 /*
  * Binds UDP and TCP sockets of all addresses, a pair for each worker, and hands them

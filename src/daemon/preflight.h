@@ -1,6 +1,6 @@
 /* preflight: does this machine have what the configuration wants? */
-#ifndef DOTGATE_PREFLIGHT_H
-#define DOTGATE_PREFLIGHT_H
+#ifndef DOTGATE_DAEMON_PREFLIGHT_H
+#define DOTGATE_DAEMON_PREFLIGHT_H
 
 #include "conf/config.h"
 

@@ -1,5 +1,5 @@
-/* warm_start: one thread that loads; saving is done by who ends the daemon. */
-#include "warm_start.h"
+/* cache_persist: one thread that loads; saving is done by who ends the daemon. */
+#include "daemon/cache_persist.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /* name_servers: who is asked for the addresses of upstreams. */
-#ifndef DOTGATE_NAME_SERVERS_H
-#define DOTGATE_NAME_SERVERS_H
+#ifndef DOTGATE_FORWARDING_NAME_SERVERS_H
+#define DOTGATE_FORWARDING_NAME_SERVERS_H
 
-#include "lookup.h"
-#include "upstreams.h"
+#include "forwarding/forwarding.h"
+#include "forwarding/stub.h"
 
 #define NAME_SERVERS_MAX (BOOTSTRAP_MAX + UPSTREAMS_MAX)
 

@@ -1,5 +1,5 @@
-/* show: a line about the answer, then its records as a zone file has them. */
-#include "show.h"
+/* cache_dump: a line about the answer, then its records as a zone file has them. */
+#include "admin/cache_dump.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* names: a job for each upstream that is to be found, done again and again. */
-#include "names.h"
+/* bootstrap: a job for each upstream that is to be found, done again and again. */
+#include "forwarding/bootstrap.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "addresses_file.h"
 #include "base/log.h"
-#include "name_servers.h"
-#include "resolve.h"
+#include "forwarding/address_file.h"
+#include "forwarding/address_lookup.h"
+#include "forwarding/name_servers.h"
 
 /* Addresses are asked for again after their TTL, but not all the time, nor never. */
 #define AGAIN_MIN_S 30

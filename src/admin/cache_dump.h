@@ -1,6 +1,6 @@
-/* show: an answer of the cache for people to read. */
-#ifndef DOTGATE_SHOW_H
-#define DOTGATE_SHOW_H
+/* cache_dump: an answer of the cache for people to read. */
+#ifndef DOTGATE_ADMIN_CACHE_DUMP_H
+#define DOTGATE_ADMIN_CACHE_DUMP_H
 
 #include <stdio.h>
 

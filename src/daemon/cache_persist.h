@@ -1,6 +1,6 @@
-/* warm_start: the cache is loaded in the background at the start, and saved at the end. */
-#ifndef DOTGATE_WARM_START_H
-#define DOTGATE_WARM_START_H
+/* cache_persist: the cache is loaded in the background at the start, and saved at the end. */
+#ifndef DOTGATE_DAEMON_CACHE_PERSIST_H
+#define DOTGATE_DAEMON_CACHE_PERSIST_H
 
 #include "base/hash.h"
 #include "cache/cache.h"

@@ -1,5 +1,5 @@
-/* listen: binds every configured address for every worker. */
-#include "listen.h"
+/* listeners: binds every configured address for every worker. */
+#include "daemon/listeners.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/version.h"
 #include "net/socket.h"
 #include "os/port_holder.h"
-#include "version.h"
 
 #define EXIT_RUNTIME 1
 #define EXIT_USAGE 2

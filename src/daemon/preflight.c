@@ -1,5 +1,5 @@
 /* preflight: does this machine have what the configuration wants? */
-#include "preflight.h"
+#include "daemon/preflight.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* name_servers: bootstraps, or else upstreams that have an address. */
-#include "name_servers.h"
+#include "forwarding/name_servers.h"
 
 #include <errno.h>
 #include <stdio.h>

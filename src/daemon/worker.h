@@ -1,11 +1,11 @@
 /* worker: one thread that owns one of everything: loop, sockets, connections, flights. */
-#ifndef DOTGATE_WORKER_H
-#define DOTGATE_WORKER_H
+#ifndef DOTGATE_DAEMON_WORKER_H
+#define DOTGATE_DAEMON_WORKER_H
 
 #include "cache/cache.h"
 #include "conf/config.h"
+#include "forwarding/forwarding.h"
 #include "proxy/domain.h"
-#include "upstreams.h"
 
 struct worker;
 

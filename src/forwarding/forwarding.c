@@ -1,5 +1,5 @@
-/* upstreams: each once, however many routes lead to it. */
-#include "upstreams.h"
+/* forwarding: each once, however many routes lead to it. */
+#include "forwarding/forwarding.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* lookup: non-blocking sockets, and poll() with a deadline. */
-#include "lookup.h"
+/* stub: non-blocking sockets, and poll() with a deadline. */
+#include "forwarding/stub.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,9 +1,9 @@
-/* names: finds the addresses of upstreams that are written by name, or discovered. */
-#ifndef DOTGATE_NAMES_H
-#define DOTGATE_NAMES_H
+/* bootstrap: finds the addresses of upstreams that are written by name, or discovered. */
+#ifndef DOTGATE_FORWARDING_BOOTSTRAP_H
+#define DOTGATE_FORWARDING_BOOTSTRAP_H
 
-#include "reload.h"
-#include "upstreams.h"
+#include "forwarding/certwatch.h"
+#include "forwarding/forwarding.h"
 
 /*
  * One thread, which asks the upstreams of the option bootstrap, or else those that are written with

@@ -1,8 +1,8 @@
-/* resolve: the addresses of a name, and the resolver that a plain one designates (RFC 9462). */
-#ifndef DOTGATE_RESOLVE_H
-#define DOTGATE_RESOLVE_H
+/* address_lookup: the addresses of a name, and the resolver that a plain one designates (RFC 9462). */
+#ifndef DOTGATE_FORWARDING_ADDRESS_LOOKUP_H
+#define DOTGATE_FORWARDING_ADDRESS_LOOKUP_H
 
-#include "lookup.h"
+#include "forwarding/stub.h"
 #include "upstream/addresses.h"
 
 /* Of each of the two kinds so many are taken, so that neither pushes out the other. */

@@ -1,18 +1,18 @@
 /* commands: looking into the cache, emptying it, the state of the upstreams. */
-#include "commands.h"
+#include "admin/commands.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
+#include "admin/cache_dump.h"
+#include "admin/status.h"
 #include "admin/totals.h"
 #include "cache/answer.h"
 #include "dns/message.h"
 #include "dns/octets.h"
 #include "dns/qtype.h"
 #include "proxy/recall.h"
-#include "show.h"
-#include "status.h"
 
 /* ---- stats ---- */
 

@@ -1,6 +1,6 @@
-/* lookup: one question to one server, for a thread that may wait. */
-#ifndef DOTGATE_LOOKUP_H
-#define DOTGATE_LOOKUP_H
+/* stub: one question to one server, for a thread that may wait. */
+#ifndef DOTGATE_FORWARDING_STUB_H
+#define DOTGATE_FORWARDING_STUB_H
 
 #include "base/random.h"
 #include "dns/response.h"

@@ -1,6 +1,6 @@
-/* upstreams: from the configuration to upstreams, their groups, and the routes to these. */
-#ifndef DOTGATE_UPSTREAMS_H
-#define DOTGATE_UPSTREAMS_H
+/* forwarding: from the configuration to upstreams, their groups, and the routes to these. */
+#ifndef DOTGATE_FORWARDING_FORWARDING_H
+#define DOTGATE_FORWARDING_FORWARDING_H
 
 #include "conf/config.h"
 #include "proxy/route.h"

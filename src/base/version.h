@@ -1,6 +1,6 @@
 /* version: what this is. */
-#ifndef DOTGATE_VERSION_H
-#define DOTGATE_VERSION_H
+#ifndef DOTGATE_BASE_VERSION_H
+#define DOTGATE_BASE_VERSION_H
 
 #define DOTGATE_NAME "dotgate"
 #define DOTGATE_VERSION "0.1.0"

@@ -1,5 +1,5 @@
 /* status: the workers' counters and the upstreams' notes, put together. */
-#include "status.h"
+#include "admin/status.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
-/* addresses_file: the last good addresses of upstreams that are written by name. */
-#ifndef DOTGATE_ADDRESSES_FILE_H
-#define DOTGATE_ADDRESSES_FILE_H
+/* address_file: the last good addresses of upstreams that are written by name. */
+#ifndef DOTGATE_FORWARDING_ADDRESS_FILE_H
+#define DOTGATE_FORWARDING_ADDRESS_FILE_H
 
-#include "upstreams.h"
+#include "forwarding/forwarding.h"
 
 /* A line for each upstream: its label, then addresses with ports. Written by state_file_write(); a
  * failure is logged. */

@@ -1,5 +1,5 @@
-/* reload: one look at all files, again and again. */
-#include "reload.h"
+/* certwatch: one look at all files, again and again. */
+#include "forwarding/certwatch.h"
 
 #include <pthread.h>
 #include <stdlib.h>

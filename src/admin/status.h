@@ -1,12 +1,12 @@
 /* status: the state of each upstream, as a text or as JSON. */
-#ifndef DOTGATE_STATUS_H
-#define DOTGATE_STATUS_H
+#ifndef DOTGATE_ADMIN_STATUS_H
+#define DOTGATE_ADMIN_STATUS_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
 #include "admin/http.h"
-#include "upstreams.h"
+#include "forwarding/forwarding.h"
 
 /* Any thread may call it. */
 void status_print(FILE *out, struct upstreams *u, const struct http_options *numbers,

@@ -1,5 +1,5 @@
-/* resolve: questions to one server, and what its answers mean. */
-#include "resolve.h"
+/* address_lookup: questions to one server, and what its answers mean. */
+#include "forwarding/address_lookup.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* addresses_file: lines of words. */
-#include "addresses_file.h"
+/* address_file: lines of words. */
+#include "forwarding/address_file.h"
 
 #include <errno.h>
 #include <stdio.h>
