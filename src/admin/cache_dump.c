@@ -85,8 +85,8 @@ static void print_records(FILE *out, const struct response *r)
 	free(room);
 }
 
-void show_entry(FILE *out, const uint8_t *key, size_t key_len, const struct cache_meta *m,
-		const uint8_t *body, uint32_t now)
+void cache_dump_entry(FILE *out, const uint8_t *key, size_t key_len,
+		      const struct cache_meta *m, const uint8_t *body, uint32_t now)
 {
 	const struct question q = {.name = key, .name_len = key_len - 5};
 	uint32_t age = now > m->stored ? now - m->stored : 0;

@@ -7,7 +7,7 @@
 #include "cache/cache.h"
 
 /* A line about the answer, then one for each of its records. NOW as recall_seconds(). */
-void show_entry(FILE *out, const uint8_t *key, size_t key_len, const struct cache_meta *m,
-		const uint8_t *body, uint32_t now);
+void cache_dump_entry(FILE *out, const uint8_t *key, size_t key_len,
+		      const struct cache_meta *m, const uint8_t *body, uint32_t now);
 
 #endif

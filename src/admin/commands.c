@@ -123,7 +123,7 @@ static bool show_match(void *arg, const uint8_t *key, size_t key_len,
 	if (key_len - 5 != s->name.len || memcmp(key, s->name.octets, s->name.len) != 0)
 		return true;
 	s->found++;
-	show_entry(s->out, key, key_len, m, body, s->now);
+	cache_dump_entry(s->out, key, key_len, m, body, s->now);
 	return true;
 }
 
@@ -192,7 +192,7 @@ static bool run_status(const struct commands *c, unsigned count, char *const *wo
 		fputs("the words are: status [--json]\n", out);
 		return false;
 	}
-	status_print(out, c->upstreams, c->numbers, json);
+	status_print(out, c->forwarding, c->numbers, json);
 	return true;
 }
 

@@ -12,7 +12,7 @@
 struct commands {
 	struct cache *cache;		    /* NULL: off */
 	const struct http_options *numbers; /* the workers' counters */
-	struct upstreams *upstreams;
+	struct forwarding *forwarding;
 	const struct config *config;
 	struct vitals *vitals; /* of the control socket's thread alone */
 };

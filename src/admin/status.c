@@ -235,7 +235,7 @@ static void put_json(FILE *out, const struct view *v)
 	fputc('}', out);
 }
 
-void status_print(FILE *out, struct upstreams *u, const struct http_options *numbers,
+void status_print(FILE *out, struct forwarding *f, const struct http_options *numbers,
 		  bool json)
 {
 	struct metrics *totals = malloc(sizeof *totals);
@@ -245,12 +245,12 @@ void status_print(FILE *out, struct upstreams *u, const struct http_options *num
 	totals_make(totals, numbers);
 	if (json)
 		fputs("{\"upstreams\": [", out);
-	for (unsigned i = 0; i < u->count; i++) {
-		struct view v = {.label = u->labels[i],
+	for (unsigned i = 0; i < f->count; i++) {
+		struct view v = {.label = f->labels[i],
 				 .m = &totals->upstream[i],
-				 .insecure = u->unauthenticated[i]};
+				 .insecure = f->unauthenticated[i]};
 
-		notes_read(&u->notes[i], &v.notes);
+		notes_read(&f->notes[i], &v.notes);
 		fputs(i == 0 ? "" : json ? ",\n " : "\n", out);
 		(json ? put_json : put_text)(out, &v);
 	}

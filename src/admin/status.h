@@ -9,7 +9,7 @@
 #include "forwarding/forwarding.h"
 
 /* Any thread may call it. */
-void status_print(FILE *out, struct upstreams *u, const struct http_options *numbers,
+void status_print(FILE *out, struct forwarding *f, const struct http_options *numbers,
 		  bool json);
 
 #endif

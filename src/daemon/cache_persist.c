@@ -12,7 +12,7 @@
 #include "cache/file.h"
 #include "proxy/recall.h"
 
-struct warm_start {
+struct cache_persist {
 	struct cache *cache;
 	const struct config *config;
 	struct cache_load load;
@@ -26,7 +26,7 @@ static uint32_t seconds(uint64_t us)
 	return (uint32_t)(us / 1000000);
 }
 
-struct answer_limits warm_start_limits(const struct config *c)
+struct answer_limits cache_persist_limits(const struct config *c)
 {
 	return (struct answer_limits){.ttl_min = seconds(c->ttl_min_us),
 				      .ttl_max = seconds(c->ttl_max_us),
@@ -53,61 +53,62 @@ static bool is_there(const char *path)
 
 static void *load(void *arg)
 {
-	struct warm_start *w = arg;
-	const char *path = w->config->cache_file;
-	int64_t r = cache_load(w->cache, path, &w->load);
+	struct cache_persist *p = arg;
+	const char *path = p->config->cache_file;
+	int64_t r = cache_load(p->cache, path, &p->load);
 
 	if (r >= 0)
 		log_line(LOG_NOTICE, "cache-file %s: %" PRId64 " answers loaded", path,
 			 r);
 	else if (r != -ENOENT)
 		log_line(LOG_WARNING, "cache-file %s: %s", path, cache_file_error(r));
-	w->refused = r < 0 && is_there(path);
+	p->refused = r < 0 && is_there(path);
 	return NULL;
 }
 
-static void wait_until_loaded(struct warm_start *w)
+static void wait_until_loaded(struct cache_persist *p)
 {
-	if (!w->joined)
-		pthread_join(w->thread, NULL);
-	w->joined = true;
+	if (!p->joined)
+		pthread_join(p->thread, NULL);
+	p->joined = true;
 }
 
-struct warm_start *warm_start_begin(struct cache *cache, const struct config *c,
-				    const struct hash_key *key)
+struct cache_persist *cache_persist_begin(struct cache *cache, const struct config *c,
+					  const struct hash_key *key)
 {
-	struct warm_start *w = calloc(1, sizeof *w);
+	struct cache_persist *p = calloc(1, sizeof *p);
 
-	if (!w)
+	if (!p)
 		return NULL;
-	*w = (struct warm_start){
-	    .cache = cache,
-	    .config = c,
-	    .load = {.key = key, .limits = warm_start_limits(c), .clock = read_clocks()}};
-	if (pthread_create(&w->thread, NULL, load, w) == 0)
-		return w;
-	free(w);
+	*p = (struct cache_persist){.cache = cache,
+				    .config = c,
+				    .load = {.key = key,
+					     .limits = cache_persist_limits(c),
+					     .clock = read_clocks()}};
+	if (pthread_create(&p->thread, NULL, load, p) == 0)
+		return p;
+	free(p);
 	return NULL;
 }
 
-void warm_start_save(struct warm_start *w)
+void cache_persist_save(struct cache_persist *p)
 {
 	const struct cache_clock clock = read_clocks();
 	const char *path;
 	int64_t r;
 
-	if (!w)
+	if (!p)
 		return;
-	path = w->config->cache_file;
-	wait_until_loaded(w);
-	if (w->refused) {
+	path = p->config->cache_file;
+	wait_until_loaded(p);
+	if (p->refused) {
 		log_line(LOG_WARNING,
 			 "cache-file %s: not saved: what is there was not loaded, and is "
 			 "left as it is",
 			 path);
 		return;
 	}
-	r = cache_save(w->cache, path, &clock);
+	r = cache_save(p->cache, path, &clock);
 	if (r < 0)
 		log_line(LOG_WARNING, "cache-file %s: not saved: %s", path,
 			 cache_file_error(r));
@@ -115,10 +116,10 @@ void warm_start_save(struct warm_start *w)
 		log_line(LOG_NOTICE, "cache-file %s: %" PRId64 " answers saved", path, r);
 }
 
-void warm_start_end(struct warm_start *w)
+void cache_persist_end(struct cache_persist *p)
 {
-	if (!w)
+	if (!p)
 		return;
-	wait_until_loaded(w);
-	free(w);
+	wait_until_loaded(p);
+	free(p);
 }

@@ -183,7 +183,7 @@ static int bind_all(const struct address *a, struct worker *const *workers,
 	return r;
 }
 
-int listen_all(struct config *c, struct worker *const *workers, unsigned worker_count)
+int listeners_bind(struct config *c, struct worker *const *workers, unsigned worker_count)
 {
 	unsigned i = 0;
 	int type, r;
@@ -216,7 +216,7 @@ static bool is_of_a_running_dotgate(const struct address *a, int type)
 
 /* What probing A for WHAT gave. */
 static bool judge(const char *what, const struct address *a, int type, int error,
-		  const struct listen_sayings *say)
+		  const struct listeners_sayings *say)
 {
 	char why[WHY_MAX];
 
@@ -227,7 +227,7 @@ static bool judge(const char *what, const struct address *a, int type, int error
 	return false;
 }
 
-bool listen_check(const struct config *c, const struct listen_sayings *say)
+bool listeners_check(const struct config *c, const struct listeners_sayings *say)
 {
 	unsigned left = c->listen_count;
 	bool good = true;

@@ -10,19 +10,20 @@
  * warning, if another address is left. Returns 0, or the program's exit code after saying
  * on stderr which address could not be had, why, and what to do.
  */
-int listen_all(struct config *c, struct worker *const *workers, unsigned worker_count);
+int listeners_bind(struct config *c, struct worker *const *workers,
+		   unsigned worker_count);
 
-/* What listen_check() calls with a text. */
-struct listen_sayings {
+/* What listeners_check() calls with a text. */
+struct listeners_sayings {
 	void (*error)(const char *text);   /* the daemon would not start */
 	void (*warning)(const char *text); /* it would, without this address */
 };
 
 /*
- * Tries whether listen_all() would get all addresses of C, and the HTTP pages theirs. A port that
+ * Tries whether listeners_bind() would get all addresses of C, and the HTTP pages theirs. A port that
  * a running dotgate has is no error: that is the one whose place the next one takes. Returns
  * true if there was no error.
  */
-bool listen_check(const struct config *c, const struct listen_sayings *say);
+bool listeners_check(const struct config *c, const struct listeners_sayings *say);
 
 #endif

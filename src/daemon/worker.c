@@ -199,9 +199,9 @@ static int make_pool(struct worker *w, const struct worker_options *o)
 				 .random = &w->random,
 				 .hash_key = o->hash_key,
 				 .metrics = w->metrics,
-				 .upstream_count = o->upstreams->count,
-				 .group_count = o->upstreams->group_count,
-				 .groups = o->upstreams->groups,
+				 .upstream_count = o->forwarding->count,
+				 .group_count = o->forwarding->group_count,
+				 .groups = o->forwarding->groups,
 				 .policy = o->config->policy,
 				 .race = o->config->race,
 				 .hedge = o->config->hedge,
@@ -212,7 +212,7 @@ static int make_pool(struct worker *w, const struct worker_options *o)
 				 .arg = w->proxy};
 
 	for (unsigned i = 0; i < p.upstream_count; i++)
-		p.upstreams[i] = o->upstreams->pool[i];
+		p.upstreams[i] = o->forwarding->pool[i];
 	return pool_new(&w->pool, &p);
 }
 
@@ -224,14 +224,14 @@ static uint32_t seconds(uint64_t us)
 static struct recall_options config_recall(const struct config *c, struct cache *cache)
 {
 	return (struct recall_options){.cache = cache,
-				       .limits = warm_start_limits(c),
+				       .limits = cache_persist_limits(c),
 				       .serve_stale = seconds(c->serve_stale_us)};
 }
 
 static unsigned watches(const struct worker_options *o)
 {
 	return o->config->tcp_clients + WATCHES_OTHER +
-	       upstreams_plain(o->upstreams) * PLAIN_QUERIES_MAX;
+	       forwarding_plain(o->forwarding) * PLAIN_QUERIES_MAX;
 }
 
 static struct proxy_options config_proxy(const struct worker *w,
@@ -244,7 +244,7 @@ static struct proxy_options config_proxy(const struct worker *w,
 				      .timeout_us = c->query_timeout_us,
 				      .stale_after_us = c->stale_after_us,
 				      .client_share = c->client_share,
-				      .routes = &o->upstreams->routes,
+				      .routes = &o->forwarding->routes,
 				      .domains = o->domains,
 				      .special_names = c->special_names,
 				      .log_clients = c->log_clients,

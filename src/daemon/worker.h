@@ -13,7 +13,7 @@ struct worker_options {
 	const struct config *config;
 	unsigned share; /* one of so many workers: it takes that part of the caps */
 	const struct hash_key *hash_key;
-	const struct upstreams *upstreams;
+	const struct forwarding *forwarding;
 	const struct domains *domains; /* for POLICY_SHARD; else NULL */
 	struct cache *cache;	       /* all workers'; NULL: none */
 };

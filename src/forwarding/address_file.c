@@ -14,31 +14,31 @@
 /* A file of all upstreams at their longest. */
 #define LINE_MAX_LEN (UPSTREAM_TEXT_MAX + ADDRESSES_MAX * (ADDRESS_TEXT_MAX + 1))
 
-static bool is_found(const struct upstreams *u, unsigned i)
+static bool is_found(const struct forwarding *f, unsigned i)
 {
-	return u->conf[i]->discover || !u->conf[i]->address_count;
+	return f->conf[i]->discover || !f->conf[i]->address_count;
 }
 
-static void write_line(FILE *f, struct upstreams *u, unsigned i)
+static void write_line(FILE *out, struct forwarding *f, unsigned i)
 {
 	struct address all[ADDRESSES_MAX];
-	unsigned n = addresses_get(&u->addresses[i], all);
+	unsigned n = addresses_get(&f->addresses[i], all);
 	char text[ADDRESS_TEXT_MAX];
 
-	if (!n || !is_found(u, i))
+	if (!n || !is_found(f, i))
 		return;
-	fputs(u->labels[i], f);
+	fputs(f->labels[i], out);
 	for (unsigned k = 0; k < n; k++)
-		fprintf(f, " %s", address_text(&all[k], text));
-	fputc('\n', f);
+		fprintf(out, " %s", address_text(&all[k], text));
+	fputc('\n', out);
 }
 
-static int64_t write_lines(void *arg, FILE *f)
+static int64_t write_lines(void *arg, FILE *out)
 {
-	struct upstreams *u = arg;
+	struct forwarding *f = arg;
 
-	for (unsigned i = 0; i < u->count; i++)
-		write_line(f, u, i);
+	for (unsigned i = 0; i < f->count; i++)
+		write_line(out, f, i);
 	return 0;
 }
 
@@ -49,9 +49,9 @@ static void complain(const char *path, const char *what, int64_t error)
 				 : strerror((int)-error));
 }
 
-void addresses_file_write(const char *path, struct upstreams *u)
+void address_file_write(const char *path, struct forwarding *f)
 {
-	int64_t r = state_file_write(path, write_lines, u);
+	int64_t r = state_file_write(path, write_lines, f);
 
 	if (r < 0)
 		complain(path, "not written", r);
@@ -66,36 +66,36 @@ static bool read_address(struct address *a, const char *word)
 	       endpoint_address(a, &e, 853, &f) == 0;
 }
 
-static void read_line(char *line, struct upstreams *u)
+static void read_line(char *line, struct forwarding *f)
 {
 	char *rest, *label = strtok_r(line, " \t\n", &rest);
 	struct address all[ADDRESSES_MAX];
 	unsigned n = 0, i = 0;
 
-	while (label && i < u->count &&
-	       (strcmp(u->labels[i], label) != 0 || !is_found(u, i)))
+	while (label && i < f->count &&
+	       (strcmp(f->labels[i], label) != 0 || !is_found(f, i)))
 		i++;
-	if (!label || i == u->count)
+	if (!label || i == f->count)
 		return;
 	for (char *word; n < ADDRESSES_MAX && (word = strtok_r(NULL, " \t\n", &rest));)
 		n += read_address(&all[n], word);
 	if (n)
-		(void)addresses_set(&u->addresses[i], all, n);
+		(void)addresses_set(&f->addresses[i], all, n);
 }
 
-void addresses_file_read(const char *path, struct upstreams *u)
+void address_file_read(const char *path, struct forwarding *f)
 {
 	char line[LINE_MAX_LEN];
 	uint64_t size;
 	int fd = state_file_open(path, &size);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	FILE *in = fd < 0 ? NULL : fdopen(fd, "r");
 
 	if (fd < 0 && fd != -ENOENT)
 		complain(path, "not read", fd);
-	for (unsigned i = 0; f && i < UPSTREAMS_MAX && fgets(line, sizeof line, f); i++)
-		read_line(line, u);
-	if (f)
-		(void)fclose(f);
+	for (unsigned i = 0; in && i < UPSTREAMS_MAX && fgets(line, sizeof line, in); i++)
+		read_line(line, f);
+	if (in)
+		(void)fclose(in);
 	else if (fd >= 0)
 		close(fd);
 }

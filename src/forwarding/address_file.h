@@ -6,10 +6,10 @@
 
 /* A line for each upstream: its label, then addresses with ports. Written by state_file_write(); a
  * failure is logged. */
-void addresses_file_write(const char *path, struct upstreams *u);
+void address_file_write(const char *path, struct forwarding *f);
 
 /* Sets the addresses of upstreams that have none yet. What does not read as an address is passed
  * over; so is a file that is not there, and with a line in the log one that is not ours. */
-void addresses_file_read(const char *path, struct upstreams *u);
+void address_file_read(const char *path, struct forwarding *f);
 
 #endif

@@ -17,13 +17,13 @@
 /* RFC 7858 3.1. */
 #define DOT_PORT 853
 
-static bool fail(struct lookup *l, const char *text)
+static bool fail(struct stub *stub, const char *text)
 {
-	snprintf(l->error, sizeof l->error, "%s", text);
+	snprintf(stub->error, sizeof stub->error, "%s", text);
 	return false;
 }
 
-static void shorten(struct resolved *out, uint32_t ttl)
+static void shorten(struct address_lookup *out, uint32_t ttl)
 {
 	if (ttl < out->ttl)
 		out->ttl = ttl;
@@ -31,7 +31,7 @@ static void shorten(struct resolved *out, uint32_t ttl)
 
 /* ---- addresses of a name ---- */
 
-static unsigned count_of(const struct resolved *r, int family)
+static unsigned count_of(const struct address_lookup *r, int family)
 {
 	unsigned n = 0;
 
@@ -40,7 +40,7 @@ static unsigned count_of(const struct resolved *r, int family)
 	return n;
 }
 
-static void add_address(struct resolved *out, uint16_t type, const uint8_t *data,
+static void add_address(struct address_lookup *out, uint16_t type, const uint8_t *data,
 			uint16_t port)
 {
 	struct address a = {0};
@@ -59,26 +59,26 @@ static void add_address(struct resolved *out, uint16_t type, const uint8_t *data
 }
 
 /* Why a response has nothing of use. */
-static bool fail_as(struct lookup *l, const struct response *r, const char *text)
+static bool fail_as(struct stub *stub, const struct response *r, const char *text)
 {
 	switch (r->rcode) {
 	case RCODE_NOERROR:
-		return fail(l, text);
+		return fail(stub, text);
 	case RCODE_NXDOMAIN:
-		return fail(l, "NXDOMAIN");
+		return fail(stub, "NXDOMAIN");
 	case RCODE_SERVFAIL:
-		return fail(l, "SERVFAIL");
+		return fail(stub, "SERVFAIL");
 	case RCODE_REFUSED:
-		return fail(l, "REFUSED");
+		return fail(stub, "REFUSED");
 	default:
-		snprintf(l->error, sizeof l->error, "RCODE %u", r->rcode);
+		snprintf(stub->error, sizeof stub->error, "RCODE %u", r->rcode);
 		return false;
 	}
 }
 
 /* Addresses of one type. False: the question was not answered. */
-static bool resolve_type(struct lookup *l, struct lookup_server *s,
-			 const struct question *q, uint16_t port, struct resolved *out)
+static bool ask_type(struct stub *stub, struct stub_server *s, const struct question *q,
+		     uint16_t port, struct address_lookup *out)
 {
 	uint8_t name[NAME_MAX_LEN];
 	uint32_t ttl = TTL_START;
@@ -87,9 +87,9 @@ static bool resolve_type(struct lookup *l, struct lookup_server *s,
 	struct record x;
 	size_t len;
 
-	if (!lookup_ask(l, s, q, &r))
+	if (!stub_ask(stub, s, q, &r))
 		return false;
-	(void)fail_as(l, &r, "it has no address");
+	(void)fail_as(stub, &r, "it has no address");
 	it = records_of(&r);
 	len = records_name(&r, name, &ttl);
 	while (len && records_next_of(&it, name, len, q->type, &x)) {
@@ -101,18 +101,18 @@ static bool resolve_type(struct lookup *l, struct lookup_server *s,
 	return true;
 }
 
-bool resolve_name(struct lookup *l, struct lookup_server *s, const uint8_t *name,
-		  size_t len, uint16_t port, struct resolved *out)
+bool address_lookup_ask(struct stub *stub, struct stub_server *s, const uint8_t *name,
+			size_t len, uint16_t port, struct address_lookup *out)
 {
 	struct question q = {
 	    .name = name, .name_len = len, .type = TYPE_A, .class = CLASS_IN};
 
-	*out = (struct resolved){.ttl = TTL_START};
-	if (!resolve_type(l, s, &q, port, out))
+	*out = (struct address_lookup){.ttl = TTL_START};
+	if (!ask_type(stub, s, &q, port, out))
 		return false;
 	/* there are servers that are silent when they are asked for AAAA */
 	q.type = TYPE_AAAA;
-	if (!resolve_type(l, s, &q, port, out))
+	if (!ask_type(stub, s, &q, port, out))
 		shorten(out, HALF_TTL_S);
 	return out->count > 0;
 }
@@ -142,7 +142,7 @@ static bool choose(const struct response *r, struct svcb *best, uint32_t *ttl)
 }
 
 /* What the response says of its target besides the record (RFC 9460 4.1). */
-static void add_additional(struct designated *d, const struct response *r)
+static void add_additional(struct ddr *d, const struct response *r)
 {
 	static const uint16_t types[] = {TYPE_AAAA, TYPE_A};
 	struct record x;
@@ -157,7 +157,7 @@ static void add_additional(struct designated *d, const struct response *r)
 	}
 }
 
-static void add_hints(struct designated *d, const struct svcb *s)
+static void add_hints(struct ddr *d, const struct svcb *s)
 {
 	for (unsigned i = 0; i < s->v6_count; i++)
 		add_address(&d->at, TYPE_AAAA, s->v6[i], d->port);
@@ -166,7 +166,7 @@ static void add_hints(struct designated *d, const struct svcb *s)
 }
 
 /* With its scope, if it has one. */
-void resolve_itself(struct designated *d, const struct address *address)
+void ddr_itself(struct ddr *d, const struct address *address)
 {
 	struct address *mine = &d->at.all[0];
 
@@ -179,7 +179,7 @@ void resolve_itself(struct designated *d, const struct address *address)
 }
 
 /* The name without the final dot. What is no host name is not said to anybody. */
-static void set_sni(struct designated *d)
+static void set_sni(struct ddr *d)
 {
 	char text[NAME_TEXT_MAX];
 	size_t n = strlen(name_text(d->target, d->target_len, text));
@@ -190,25 +190,24 @@ static void set_sni(struct designated *d)
 	d->sni[n - 1] = 0;
 }
 
-bool resolve_designated(struct lookup *l, const struct address *address,
-			struct designated *out)
+bool ddr_ask(struct stub *stub, const struct address *address, struct ddr *out)
 {
 	const struct question q = {.name = ddr_name,
 				   .name_len = sizeof ddr_name,
 				   .type = TYPE_SVCB,
 				   .class = CLASS_IN};
-	struct lookup_server plain = {.addresses = address, .count = 1};
+	struct stub_server plain = {.addresses = address, .count = 1};
 	uint32_t ttl = TTL_START;
 	struct response r;
 	struct svcb s;
 
-	if (!lookup_ask(l, &plain, &q, &r))
+	if (!stub_ask(stub, &plain, &q, &r))
 		return false;
 	if (!choose(&r, &s, &ttl))
-		return fail_as(l, &r, "it designates no DNS-over-TLS resolver");
-	*out = (struct designated){.at.ttl = ttl,
-				   .target_len = s.target_len,
-				   .port = s.port ? s.port : DOT_PORT};
+		return fail_as(stub, &r, "it designates no DNS-over-TLS resolver");
+	*out = (struct ddr){.at.ttl = ttl,
+			    .target_len = s.target_len,
+			    .port = s.port ? s.port : DOT_PORT};
 	memcpy(out->target, s.target, s.target_len);
 	if (s.target_len > 1)
 		add_additional(out, &r);

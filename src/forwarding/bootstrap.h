@@ -12,19 +12,19 @@
  * (RFC 9462): the one question that goes to the plain resolver's address in the clear is
  * _dns.resolver.arpa.
  */
-struct names;
+struct bootstrap;
 
-/* Sets *OUT to NULL if there is nothing to find. U must live until names_end(). Returns 0; or
+/* Sets *OUT to NULL if there is nothing to find. F must live until bootstrap_end(). Returns 0; or
  * -EINVAL with a text in ERROR: nobody can be asked; or -errno. */
-int names_begin(struct names **out, struct upstreams *u, const struct config *c,
-		char error[UPSTREAMS_ERROR_MAX]);
-void names_end(struct names *n);
+int bootstrap_begin(struct bootstrap **out, struct forwarding *f, const struct config *c,
+		    char error[FORWARDING_ERROR_MAX]);
+void bootstrap_end(struct bootstrap *b);
 
-/* Adds the bootstraps to R, which must end before N. NULL is right. */
-void names_reload(struct names *n, struct reload *r);
+/* Adds the bootstraps to W, which must end before B. NULL is right. */
+void bootstrap_watch_certs(struct bootstrap *b, struct certwatch *w);
 
-/* Whether names_begin() would find somebody to ask. Returns 0 or -EINVAL, with a text in ERROR. */
-int names_check(struct upstreams *u, const struct config *c,
-		char error[UPSTREAMS_ERROR_MAX]);
+/* Whether bootstrap_begin() would find somebody to ask. Returns 0 or -EINVAL, with a text in ERROR. */
+int bootstrap_check(struct forwarding *f, const struct config *c,
+		    char error[FORWARDING_ERROR_MAX]);
 
 #endif

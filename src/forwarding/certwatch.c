@@ -32,9 +32,9 @@ struct entry {
 	struct look last;
 };
 
-struct reload {
+struct certwatch {
 	unsigned count;
-	struct entry entries[RELOAD_MAX];
+	struct entry entries[CERTWATCH_MAX];
 	bool runs, watches; /* some have files */
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -76,10 +76,10 @@ static void read_again(const struct entry *e)
 			 e->label);
 }
 
-static void look_at_all(struct reload *r, bool all)
+static void look_at_all(struct certwatch *w, bool all)
 {
-	for (unsigned i = 0; i < r->count; i++) {
-		struct entry *e = &r->entries[i];
+	for (unsigned i = 0; i < w->count; i++) {
+		struct entry *e = &w->entries[i];
 		struct look now;
 
 		look(&now, e->trust);
@@ -91,119 +91,119 @@ static void look_at_all(struct reload *r, bool all)
 }
 
 /* Waits until there is something to do. Under the lock. */
-static void wait_a_while(struct reload *r)
+static void wait_a_while(struct certwatch *w)
 {
 	struct timespec until;
 
-	if (r->all || r->ending)
+	if (w->all || w->ending)
 		return;
-	if (!r->watches) {
-		pthread_cond_wait(&r->wake, &r->lock);
+	if (!w->watches) {
+		pthread_cond_wait(&w->wake, &w->lock);
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += LOOK_S;
-	pthread_cond_timedwait(&r->wake, &r->lock, &until);
+	pthread_cond_timedwait(&w->wake, &w->lock, &until);
 }
 
 static void *run(void *arg)
 {
-	struct reload *r = arg;
+	struct certwatch *w = arg;
 
-	pthread_mutex_lock(&r->lock);
+	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		bool all;
 
-		wait_a_while(r);
-		if (r->ending)
+		wait_a_while(w);
+		if (w->ending)
 			break;
-		all = r->all;
-		r->all = false;
-		pthread_mutex_unlock(&r->lock);
-		look_at_all(r, all);
-		pthread_mutex_lock(&r->lock);
+		all = w->all;
+		w->all = false;
+		pthread_mutex_unlock(&w->lock);
+		look_at_all(w, all);
+		pthread_mutex_lock(&w->lock);
 	}
-	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
-struct reload *reload_new(void)
+struct certwatch *certwatch_new(void)
 {
-	struct reload *r = calloc(1, sizeof *r);
+	struct certwatch *w = calloc(1, sizeof *w);
 	pthread_condattr_t attr;
 
-	if (!r)
+	if (!w)
 		return NULL;
-	pthread_mutex_init(&r->lock, NULL);
+	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->wake, &attr);
+	pthread_cond_init(&w->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	return r;
+	return w;
 }
 
-void reload_add(struct reload *r, const char *what, const char *label,
-		struct tls_peer *peer, const struct tls_trust *trust)
+void certwatch_add(struct certwatch *w, const char *what, const char *label,
+		   struct tls_peer *peer, const struct tls_trust *trust)
 {
 	struct entry *e;
 
-	if (!r || !peer || r->count == RELOAD_MAX ||
+	if (!w || !peer || w->count == CERTWATCH_MAX ||
 	    (trust->auth != TLS_AUTH_NAME && !has_files(trust)))
 		return;
-	e = &r->entries[r->count];
+	e = &w->entries[w->count];
 	*e = (struct entry){
 	    .what = what, .label = strdup(label), .peer = peer, .trust = trust};
 	if (!e->label)
 		return;
 	look(&e->last, trust);
-	r->watches |= has_files(trust);
-	r->count++;
+	w->watches |= has_files(trust);
+	w->count++;
 }
 
-static void start_thread(struct reload *r)
+static void start_thread(struct certwatch *w)
 {
-	if (r->runs || !r->count)
+	if (w->runs || !w->count)
 		return;
-	r->runs = pthread_create(&r->thread, NULL, run, r) == 0;
-	if (!r->runs)
+	w->runs = pthread_create(&w->thread, NULL, run, w) == 0;
+	if (!w->runs)
 		log_line(
 		    LOG_WARNING,
 		    "no thread to watch certificate files: restart when they change");
 }
 
-void reload_start(struct reload *r)
+void certwatch_start(struct certwatch *w)
 {
-	if (r && r->watches)
-		start_thread(r);
+	if (w && w->watches)
+		start_thread(w);
 }
 
-static void tell(struct reload *r, bool *what)
+static void tell(struct certwatch *w, bool *what)
 {
-	pthread_mutex_lock(&r->lock);
+	pthread_mutex_lock(&w->lock);
 	*what = true;
-	pthread_cond_signal(&r->wake);
-	pthread_mutex_unlock(&r->lock);
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
 }
 
-void reload_now(struct reload *r)
+void certwatch_read(struct certwatch *w)
 {
-	if (!r)
+	if (!w)
 		return;
-	start_thread(r); /* nobody has needed it before where no files are watched */
-	tell(r, &r->all);
+	start_thread(w); /* nobody has needed it before where no files are watched */
+	tell(w, &w->all);
 }
 
-void reload_end(struct reload *r)
+void certwatch_end(struct certwatch *w)
 {
-	if (!r)
+	if (!w)
 		return;
-	if (r->runs) {
-		tell(r, &r->ending);
-		pthread_join(r->thread, NULL);
+	if (w->runs) {
+		tell(w, &w->ending);
+		pthread_join(w->thread, NULL);
 	}
-	pthread_cond_destroy(&r->wake);
-	pthread_mutex_destroy(&r->lock);
-	for (unsigned i = 0; i < r->count; i++)
-		free(r->entries[i].label);
-	free(r);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	for (unsigned i = 0; i < w->count; i++)
+		free(w->entries[i].label);
+	free(w);
 }

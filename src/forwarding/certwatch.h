@@ -7,26 +7,26 @@
 #include "net/tls.h"
 
 /* All upstreams and all bootstraps. */
-#define RELOAD_MAX (UPSTREAMS_MAX + BOOTSTRAP_MAX)
+#define CERTWATCH_MAX (UPSTREAMS_MAX + BOOTSTRAP_MAX)
 
 /* One thread that looks at the files every few seconds: by size, time and number, which sees what
  * editors, renames and exchanged links do alike. */
-struct reload;
+struct certwatch;
 
 /* Returns NULL if there is no memory; all others accept that. */
-struct reload *reload_new(void);
+struct certwatch *certwatch_new(void);
 
 /* PEER, which trusts and offers what TRUST says, is read again from now on; both must live until
- * reload_end(). WHAT and LABEL name it in the log. Passed over if nothing of it comes from files: no
- * peer, or a pin. Before reload_start(). */
-void reload_add(struct reload *r, const char *what, const char *label,
-		struct tls_peer *peer, const struct tls_trust *trust);
+ * certwatch_end(). WHAT and LABEL name it in the log. Passed over if nothing of it comes from files: no
+ * peer, or a pin. Before certwatch_start(). */
+void certwatch_add(struct certwatch *w, const char *what, const char *label,
+		   struct tls_peer *peer, const struct tls_trust *trust);
 
-/* Starts the thread, if there are files to look at; reload_now() starts it else. */
-void reload_start(struct reload *r);
+/* Starts the thread, if there are files to look at; certwatch_read() starts it else. */
+void certwatch_start(struct certwatch *w);
 
 /* Reads all at once, changed or not, and the system's CAs too, which are not looked at otherwise. */
-void reload_now(struct reload *r);
-void reload_end(struct reload *r);
+void certwatch_read(struct certwatch *w);
+void certwatch_end(struct certwatch *w);
 
 #endif

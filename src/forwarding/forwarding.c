@@ -1,4 +1,4 @@
-/* forwarding: each once, however many routes lead to it. */
+/* forwarding: each upstream once, however many routes lead to it. */
 #include "forwarding/forwarding.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ _Static_assert(ROUTES_MAX < POOL_GROUPS_MAX,
 
 static int fail(char *error, int code, const char *label, const char *text)
 {
-	snprintf(error, UPSTREAMS_ERROR_MAX, "upstream %s: %s", label, text);
+	snprintf(error, FORWARDING_ERROR_MAX, "upstream %s: %s", label, text);
 	return code;
 }
 
@@ -37,47 +37,47 @@ static void warn(const struct upstream_conf *conf, const char *label, bool is_de
 		    label);
 }
 
-/* Appends one. Returns its number, or what upstreams_make() does. */
-static int add(struct upstreams *u, const struct config *c,
+/* Appends one. Returns its number, or what forwarding_make() does. */
+static int add(struct forwarding *f, const struct config *c,
 	       const struct upstream_conf *conf, bool is_default, char *error)
 {
-	unsigned i = u->count;
+	unsigned i = f->count;
 	char text[UPSTREAM_TEXT_MAX], detail[TLS_ERROR_MAX];
 
 	upstream_text(conf, false, text);
 	if (i == UPSTREAMS_MAX)
 		return fail(error, -EINVAL, text, "there are too many, routes included");
-	u->labels[i] = strdup(text);
-	if (!u->labels[i])
+	f->labels[i] = strdup(text);
+	if (!f->labels[i])
 		return fail(error, -ENOMEM, text, "out of memory");
-	u->count++;
-	u->conf[i] = conf;
-	u->unauthenticated[i] = conf->plain || conf->auth == TLS_AUTH_NONE;
-	u->pool[i] = (struct pool_upstream){.label = u->labels[i],
-					    .addresses = &u->addresses[i],
+	f->count++;
+	f->conf[i] = conf;
+	f->unauthenticated[i] = conf->plain || conf->auth == TLS_AUTH_NONE;
+	f->pool[i] = (struct pool_upstream){.label = f->labels[i],
+					    .addresses = &f->addresses[i],
 					    .weight = conf->weight,
 					    .fast_open = conf->fast_open,
 					    .early_data = conf->early_data,
-					    .notes = &u->notes[i]};
-	notes_init(&u->notes[i]);
-	addresses_init(&u->addresses[i]);
+					    .notes = &f->notes[i]};
+	notes_init(&f->notes[i]);
+	addresses_init(&f->addresses[i]);
 	if (!conf->discover)
-		addresses_set(&u->addresses[i], conf->addresses, conf->address_count);
-	config_trust(c, conf, &u->trust[i]);
-	if (!conf->plain && tls_peer_new(&u->pool[i].peer, &u->trust[i], detail) < 0)
+		addresses_set(&f->addresses[i], conf->addresses, conf->address_count);
+	config_trust(c, conf, &f->trust[i]);
+	if (!conf->plain && tls_peer_new(&f->pool[i].peer, &f->trust[i], detail) < 0)
 		return fail(error, -EINVAL, text, detail);
 	warn(conf, text, is_default);
 	return (int)i;
 }
 
 /* The number of the one that is written as CONF is, but for its parameters; -1: there is none. */
-static int find(const struct upstreams *u, const struct upstream_conf *conf)
+static int find(const struct forwarding *f, const struct upstream_conf *conf)
 {
 	char text[UPSTREAM_TEXT_MAX];
 
 	upstream_text(conf, false, text);
-	for (unsigned i = 0; i < u->count; i++)
-		if (strcmp(text, u->labels[i]) == 0)
+	for (unsigned i = 0; i < f->count; i++)
+		if (strcmp(text, f->labels[i]) == 0)
 			return (int)i;
 	return -1;
 }
@@ -97,36 +97,36 @@ static bool is_root(const struct route_conf *conf)
 }
 
 /* The group of the route to this domain, made if need be. */
-static struct pool_group *group_of(struct upstreams *u, const struct route_conf *conf)
+static struct pool_group *group_of(struct forwarding *f, const struct route_conf *conf)
 {
-	struct routes *r = &u->routes;
+	struct routes *r = &f->routes;
 	struct route *x = &r->all[r->count];
 
 	if (is_root(conf))
-		return &u->groups[0];
+		return &f->groups[0];
 	for (unsigned i = 0; i < r->count; i++)
 		if (r->all[i].len == conf->domain_len &&
 		    memcmp(r->all[i].domain, conf->domain, conf->domain_len) == 0)
-			return &u->groups[r->all[i].group];
+			return &f->groups[r->all[i].group];
 	memcpy(x->domain, conf->domain, conf->domain_len);
 	x->len = conf->domain_len;
-	x->group = u->group_count++;
+	x->group = f->group_count++;
 	r->count++;
-	return &u->groups[x->group];
+	return &f->groups[x->group];
 }
 
-static int add_route(struct upstreams *u, const struct config *c,
+static int add_route(struct forwarding *f, const struct config *c,
 		     const struct route_conf *conf, char *error)
 {
-	struct pool_group *g = group_of(u, conf);
-	int i = find(u, &conf->upstream);
+	struct pool_group *g = group_of(f, conf);
+	int i = find(f, &conf->upstream);
 
-	if (i >= 0 && !is_same(u->conf[i], &conf->upstream))
+	if (i >= 0 && !is_same(f->conf[i], &conf->upstream))
 		return fail(
-		    error, -EINVAL, u->labels[i],
+		    error, -EINVAL, f->labels[i],
 		    "written twice, with other parameters: write the same behind both");
 	if (i < 0)
-		i = add(u, c, &conf->upstream, is_root(conf), error);
+		i = add(f, c, &conf->upstream, is_root(conf), error);
 	if (i < 0)
 		return i;
 	g->upstream[g->count++] = (uint8_t)i;
@@ -135,67 +135,67 @@ static int add_route(struct upstreams *u, const struct config *c,
 
 /* A copy of upstream I for names that are needed to set the clock: its certificate's dates do not
  * matter while that is wrong. Connections of its own carry these names and no others. */
-static int add_grace(struct upstreams *u, unsigned i, char *error)
+static int add_grace(struct forwarding *f, unsigned i, char *error)
 {
-	unsigned n = u->count;
+	unsigned n = f->count;
 	char text[UPSTREAM_TEXT_MAX + sizeof GRACE], detail[TLS_ERROR_MAX];
 
 	if (n == UPSTREAMS_MAX)
-		return fail(error, -EINVAL, u->labels[i], "too many, with time-grace");
-	snprintf(text, sizeof text, "%s" GRACE, u->labels[i]);
-	u->labels[n] = strdup(text);
-	if (!u->labels[n])
+		return fail(error, -EINVAL, f->labels[i], "too many, with time-grace");
+	snprintf(text, sizeof text, "%s" GRACE, f->labels[i]);
+	f->labels[n] = strdup(text);
+	if (!f->labels[n])
 		return fail(error, -ENOMEM, text, "out of memory");
-	u->count++;
-	u->conf[n] = u->conf[i];
-	u->pool[n] = u->pool[i];
-	u->pool[n].peer = NULL;
-	u->pool[n].label = u->labels[n];
-	u->pool[n].notes = &u->notes[n];
-	notes_init(&u->notes[n]);
-	addresses_init(&u->addresses[n]); /* those of the original are used */
-	u->trust[n] = u->trust[i];
-	u->trust[n].time_grace = true;
-	return tls_peer_new(&u->pool[n].peer, &u->trust[n], detail) < 0
+	f->count++;
+	f->conf[n] = f->conf[i];
+	f->pool[n] = f->pool[i];
+	f->pool[n].peer = NULL;
+	f->pool[n].label = f->labels[n];
+	f->pool[n].notes = &f->notes[n];
+	notes_init(&f->notes[n]);
+	addresses_init(&f->addresses[n]); /* those of the original are used */
+	f->trust[n] = f->trust[i];
+	f->trust[n].time_grace = true;
+	return tls_peer_new(&f->pool[n].peer, &f->trust[n], detail) < 0
 		   ? fail(error, -EINVAL, text, detail)
 		   : (int)n;
 }
 
 /* What a certificate by name or pin can be had of, of the default group. */
-static int add_grace_group(struct upstreams *u, const struct config *c, char *error)
+static int add_grace_group(struct forwarding *f, const struct config *c, char *error)
 {
-	const struct pool_group *all = &u->groups[0];
-	struct pool_group *g = &u->groups[u->group_count];
+	const struct pool_group *all = &f->groups[0];
+	struct pool_group *g = &f->groups[f->group_count];
 
 	for (unsigned k = 0; k < all->count; k++) {
 		unsigned i = all->upstream[k];
 		int n = (int)i;
 
-		if (!u->conf[i]->plain && u->conf[i]->auth == TLS_AUTH_NAME)
-			n = add_grace(u, i, error);
+		if (!f->conf[i]->plain && f->conf[i]->auth == TLS_AUTH_NAME)
+			n = add_grace(f, i, error);
 		if (n < 0)
 			return n;
 		g->upstream[g->count++] = (uint8_t)n;
 	}
 	for (unsigned i = 0; i < c->time_grace_count; i++) {
-		struct route *r = &u->routes.all[u->routes.count++];
+		struct route *r = &f->routes.all[f->routes.count++];
 
 		memcpy(r->domain, c->time_grace[i].domain, c->time_grace[i].domain_len);
 		r->len = c->time_grace[i].domain_len;
-		r->group = u->group_count;
+		r->group = f->group_count;
 	}
-	u->group_count++;
+	f->group_count++;
 	return 0;
 }
 
 /* What is written as upstream, and as discover; that alone, if upstream says nothing. */
-static int add_default(struct upstreams *u, const struct config *c, char *error)
+static int add_default(struct forwarding *f, const struct config *c, char *error)
 {
 	unsigned named = config_upstreams(c);
-	struct pool_group *g = &u->groups[0];
+	struct pool_group *g = &f->groups[0];
 
 	for (unsigned i = 0; i < named + c->discover_count; i++) {
-		int r = add(u, c, i < named ? &c->upstream[i] : &c->discover[i - named],
+		int r = add(f, c, i < named ? &c->upstream[i] : &c->discover[i - named],
 			    true, error);
 
 		if (r < 0)
@@ -205,42 +205,42 @@ static int add_default(struct upstreams *u, const struct config *c, char *error)
 	return 0;
 }
 
-int upstreams_make(struct upstreams *u, const struct config *c,
-		   char error[UPSTREAMS_ERROR_MAX])
+int forwarding_make(struct forwarding *f, const struct config *c,
+		    char error[FORWARDING_ERROR_MAX])
 {
 	int r = 0;
 
-	memset(u, 0, sizeof *u);
-	u->group_count = 1;
+	memset(f, 0, sizeof *f);
+	f->group_count = 1;
 	if (!config_has_root(c))
-		r = add_default(u, c, error);
+		r = add_default(f, c, error);
 	for (unsigned i = 0; i < c->route_count && r >= 0; i++)
-		r = add_route(u, c, &c->route[i], error);
+		r = add_route(f, c, &c->route[i], error);
 	if (r >= 0 && c->time_grace_count > 0)
-		r = add_grace_group(u, c, error);
+		r = add_grace_group(f, c, error);
 	return r < 0 ? r : 0;
 }
 
-bool upstreams_is_copy(const struct upstreams *u, unsigned i)
+bool forwarding_is_copy(const struct forwarding *f, unsigned i)
 {
-	return u->pool[i].addresses != &u->addresses[i];
+	return f->pool[i].addresses != &f->addresses[i];
 }
 
-void upstreams_free(struct upstreams *u)
+void forwarding_free(struct forwarding *f)
 {
-	for (unsigned i = 0; i < u->count; i++) {
-		tls_peer_free(u->pool[i].peer);
-		notes_destroy(&u->notes[i]);
-		addresses_destroy(&u->addresses[i]);
-		free((void *)(uintptr_t)u->labels[i]);
+	for (unsigned i = 0; i < f->count; i++) {
+		tls_peer_free(f->pool[i].peer);
+		notes_destroy(&f->notes[i]);
+		addresses_destroy(&f->addresses[i]);
+		free((void *)(uintptr_t)f->labels[i]);
 	}
 }
 
-unsigned upstreams_plain(const struct upstreams *u)
+unsigned forwarding_plain(const struct forwarding *f)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < u->count; i++)
-		n += u->conf[i]->plain;
+	for (unsigned i = 0; i < f->count; i++)
+		n += f->conf[i]->plain;
 	return n;
 }

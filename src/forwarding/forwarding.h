@@ -7,7 +7,7 @@
 #include "upstream/pool.h"
 
 /* All upstreams, once each, those of the default group first. Constant while workers run. */
-struct upstreams {
+struct forwarding {
 	unsigned count;
 	struct pool_upstream pool[UPSTREAMS_MAX];
 	const struct upstream_conf *conf[UPSTREAMS_MAX]; /* where they were configured */
@@ -21,17 +21,17 @@ struct upstreams {
 	struct routes routes;
 };
 
-#define UPSTREAMS_ERROR_MAX (UPSTREAM_TEXT_MAX + TLS_ERROR_MAX + 32)
+#define FORWARDING_ERROR_MAX (UPSTREAM_TEXT_MAX + TLS_ERROR_MAX + 32)
 
 /* Makes them of C, which must outlive them, and logs what is not safe. Returns 0, or with a text in
  * ERROR -EINVAL or -ENOMEM. */
-int upstreams_make(struct upstreams *u, const struct config *c,
-		   char error[UPSTREAMS_ERROR_MAX]);
-void upstreams_free(struct upstreams *u);
+int forwarding_make(struct forwarding *f, const struct config *c,
+		    char error[FORWARDING_ERROR_MAX]);
+void forwarding_free(struct forwarding *f);
 
 /* True of a copy for time-grace, which shares the addresses of its original. */
-bool upstreams_is_copy(const struct upstreams *u, unsigned i);
+bool forwarding_is_copy(const struct forwarding *f, unsigned i);
 /* How many of them are asked in the clear. */
-unsigned upstreams_plain(const struct upstreams *u);
+unsigned forwarding_plain(const struct forwarding *f);
 
 #endif

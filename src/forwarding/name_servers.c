@@ -8,7 +8,7 @@ static void add_server(struct name_servers *s, const struct upstream_conf *conf,
 		       struct tls_peer *peer, int upstream)
 {
 	s->upstreams_of[s->count] = upstream;
-	s->all[s->count++] = (struct lookup_server){
+	s->all[s->count++] = (struct stub_server){
 	    .addresses = conf->addresses, .count = conf->address_count, .peer = peer};
 }
 
@@ -23,7 +23,7 @@ static int add_bootstrap(struct name_servers *s, const struct config *c, unsigne
 	config_trust(c, conf, &s->trust[i]);
 	s->trust[i].time_grace = c->time_grace_count > 0;
 	if (!conf->plain && tls_peer_new(&s->peers[i], &s->trust[i], detail) < 0) {
-		snprintf(error, UPSTREAMS_ERROR_MAX, "bootstrap %s: %s",
+		snprintf(error, FORWARDING_ERROR_MAX, "bootstrap %s: %s",
 			 upstream_text(conf, false, text), detail);
 		return -EINVAL;
 	}
@@ -32,27 +32,27 @@ static int add_bootstrap(struct name_servers *s, const struct config *c, unsigne
 }
 
 /* That of an upstream, or of its copy for time-grace. */
-static struct tls_peer *peer_of(const struct upstreams *u, unsigned i)
+static struct tls_peer *peer_of(const struct forwarding *f, unsigned i)
 {
-	struct tls_peer *peer = u->pool[i].peer;
+	struct tls_peer *peer = f->pool[i].peer;
 
-	for (unsigned k = i + 1; k < u->count; k++)
-		if (u->pool[k].addresses == &u->addresses[i])
-			peer = u->pool[k].peer;
+	for (unsigned k = i + 1; k < f->count; k++)
+		if (f->pool[k].addresses == &f->addresses[i])
+			peer = f->pool[k].peer;
 	return peer;
 }
 
-int name_servers_make(struct name_servers *s, const struct upstreams *u,
-		      const struct config *c, char error[UPSTREAMS_ERROR_MAX])
+int name_servers_make(struct name_servers *s, const struct forwarding *f,
+		      const struct config *c, char error[FORWARDING_ERROR_MAX])
 {
 	int r = 0;
 
 	for (unsigned i = 0; i < c->bootstrap_count && r == 0; i++)
 		r = add_bootstrap(s, c, i, error);
-	for (unsigned i = 0; i < u->count && !c->bootstrap_count; i++)
-		if (!upstreams_is_copy(u, i) && u->conf[i]->address_count &&
-		    !u->conf[i]->discover && !u->conf[i]->plain)
-			add_server(s, u->conf[i], peer_of(u, i), (int)i);
+	for (unsigned i = 0; i < f->count && !c->bootstrap_count; i++)
+		if (!forwarding_is_copy(f, i) && f->conf[i]->address_count &&
+		    !f->conf[i]->discover && !f->conf[i]->plain)
+			add_server(s, f->conf[i], peer_of(f, i), (int)i);
 	return r;
 }
 
@@ -70,7 +70,7 @@ static bool is_of_group(const struct pool_group *g, int upstream)
 	return false;
 }
 
-unsigned name_servers_choose(const struct name_servers *s, const struct upstreams *u,
+unsigned name_servers_choose(const struct name_servers *s, const struct forwarding *f,
 			     const uint8_t *name, size_t len,
 			     uint8_t out[NAME_SERVERS_MAX])
 {
@@ -79,9 +79,9 @@ unsigned name_servers_choose(const struct name_servers *s, const struct upstream
 	unsigned n = 0;
 
 	name_lower(lower, name, len);
-	route = routes_find(&u->routes, lower, len);
+	route = routes_find(&f->routes, lower, len);
 	for (unsigned i = 0; i < s->count; i++)
-		if (is_of_group(&u->groups[route ? route->group : 0], s->upstreams_of[i]))
+		if (is_of_group(&f->groups[route ? route->group : 0], s->upstreams_of[i]))
 			out[n++] = (uint8_t)i;
 	if (n)
 		return n;

@@ -34,22 +34,22 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static bool fail(struct lookup *l, const char *text)
+static bool fail(struct stub *stub, const char *text)
 {
-	snprintf(l->error, sizeof l->error, "%s", text);
+	snprintf(stub->error, sizeof stub->error, "%s", text);
 	return false;
 }
 
 /* Waits for EVENTS of FD. False: the time is over, or all is to end. */
-static bool wait_for(struct lookup *l, int fd, short events, int64_t until_ms)
+static bool wait_for(struct stub *stub, int fd, short events, int64_t until_ms)
 {
 	struct pollfd p[] = {{.fd = fd, .events = events},
-			     {.fd = l->stop, .events = POLLIN}};
+			     {.fd = stub->stop, .events = POLLIN}};
 	int64_t left = until_ms - now_ms();
 
 	if (left <= 0 || poll(p, 2, (int)left) <= 0)
-		return fail(l, "no answer");
-	return p[1].revents ? fail(l, "ending") : true;
+		return fail(stub, "no answer");
+	return p[1].revents ? fail(stub, "ending") : true;
 }
 
 static bool is_answer(const uint8_t *m, size_t len, uint16_t id, const struct question *q,
@@ -63,15 +63,15 @@ static bool is_answer(const uint8_t *m, size_t len, uint16_t id, const struct qu
 
 /* ---- streams ---- */
 
-static bool tls_step(struct lookup *l, struct stream *s, enum tls_status status)
+static bool tls_step(struct stub *stub, struct stream *s, enum tls_status status)
 {
 	char detail[TLS_DETAIL_MAX];
 
 	switch (status) {
 	case TLS_WANT_READ:
-		return wait_for(l, s->fd, POLLIN, s->until_ms);
+		return wait_for(stub, s->fd, POLLIN, s->until_ms);
 	case TLS_WANT_WRITE:
-		return wait_for(l, s->fd, POLLOUT, s->until_ms);
+		return wait_for(stub, s->fd, POLLOUT, s->until_ms);
 	case TLS_OK:
 		return true;
 	case TLS_EOF:
@@ -79,41 +79,41 @@ static bool tls_step(struct lookup *l, struct stream *s, enum tls_status status)
 		break;
 	}
 	if (tls_conn_failure(s->tls, detail) == REASON_NONE)
-		return fail(l, "it closed the connection");
-	snprintf(l->error, sizeof l->error, "%s: %s",
+		return fail(stub, "it closed the connection");
+	snprintf(stub->error, sizeof stub->error, "%s: %s",
 		 reason_word(tls_conn_failure(s->tls, detail)), detail);
 	return false;
 }
 
-static bool shake_hands(struct lookup *l, struct stream *s, struct tls_peer *peer)
+static bool shake_hands(struct stub *stub, struct stream *s, struct tls_peer *peer)
 {
 	enum tls_status status;
 
 	if (tls_conn_new(&s->tls, peer, s->fd) < 0)
-		return fail(l, "out of memory");
+		return fail(stub, "out of memory");
 	while ((status = tls_handshake(s->tls)) != TLS_OK)
-		if (!tls_step(l, s, status))
+		if (!tls_step(stub, s, status))
 			return false;
 	return true;
 }
 
-static bool stream_open(struct lookup *l, struct stream *s, const struct address *to,
+static bool stream_open(struct stub *stub, struct stream *s, const struct address *to,
 			struct tls_peer *peer)
 {
 	int error;
 
 	s->fd = socket_connect(to, TIME_MS, false);
 	if (s->fd < 0)
-		return fail(l, strerror(-s->fd));
-	if (!wait_for(l, s->fd, POLLOUT, s->until_ms))
+		return fail(stub, strerror(-s->fd));
+	if (!wait_for(stub, s->fd, POLLOUT, s->until_ms))
 		return false;
 	error = socket_connect_result(s->fd);
 	if (error < 0)
-		return fail(l, strerror(-error));
-	return !peer || shake_hands(l, s, peer);
+		return fail(stub, strerror(-error));
+	return !peer || shake_hands(stub, s, peer);
 }
 
-static bool stream_write(struct lookup *l, struct stream *s, const uint8_t *data,
+static bool stream_write(struct stub *stub, struct stream *s, const uint8_t *data,
 			 size_t len)
 {
 	while (len > 0) {
@@ -121,15 +121,15 @@ static bool stream_write(struct lookup *l, struct stream *s, const uint8_t *data
 		bool more;
 
 		if (s->tls) {
-			more = tls_step(l, s, tls_write(s->tls, data, len, &n));
+			more = tls_step(stub, s, tls_write(s->tls, data, len, &n));
 		} else {
 			ssize_t sent = send(s->fd, data, len, MSG_NOSIGNAL);
 
 			n = sent > 0 ? (size_t)sent : 0;
 			more = sent >= 0 || (errno == EAGAIN &&
-					     wait_for(l, s->fd, POLLOUT, s->until_ms));
+					     wait_for(stub, s->fd, POLLOUT, s->until_ms));
 			if (!more && sent < 0 && errno != EAGAIN)
-				return fail(l, strerror(errno));
+				return fail(stub, strerror(errno));
 		}
 		if (!more)
 			return false;
@@ -140,7 +140,7 @@ static bool stream_write(struct lookup *l, struct stream *s, const uint8_t *data
 }
 
 /* Reads some octets, up to CAP. Returns how many; 0: none will come. */
-static size_t stream_read(struct lookup *l, struct stream *s, uint8_t *out, size_t cap)
+static size_t stream_read(struct stub *stub, struct stream *s, uint8_t *out, size_t cap)
 {
 	for (;;) {
 		size_t n = 0;
@@ -150,7 +150,7 @@ static size_t stream_read(struct lookup *l, struct stream *s, uint8_t *out, size
 
 			if (status == TLS_OK)
 				return n;
-			if (!tls_step(l, s, status))
+			if (!tls_step(stub, s, status))
 				return 0;
 		} else {
 			ssize_t got = recv(s->fd, out, cap, 0);
@@ -158,20 +158,20 @@ static size_t stream_read(struct lookup *l, struct stream *s, uint8_t *out, size
 			if (got > 0)
 				return (size_t)got;
 			if (got == 0 || errno != EAGAIN) {
-				fail(l, "it closed the connection");
+				fail(stub, "it closed the connection");
 				return 0;
 			}
-			if (!wait_for(l, s->fd, POLLIN, s->until_ms))
+			if (!wait_for(stub, s->fd, POLLIN, s->until_ms))
 				return 0;
 		}
 	}
 }
 
-static bool exchange(struct lookup *l, struct stream *s, const struct question *q,
+static bool exchange(struct stub *stub, struct stream *s, const struct question *q,
 		     struct response *r)
 {
 	const struct query query = {.flags = DNS_RD, .question = *q};
-	uint16_t id = random_u16(&l->random);
+	uint16_t id = random_u16(&stub->random);
 	uint8_t frame[FRAME_HEADER + QUERY_ENCODED_MAX];
 	size_t len = s->tls ? query_encode(frame + FRAME_HEADER, &query, id, false)
 			    : query_encode_plain(frame + FRAME_HEADER, &query, id);
@@ -179,27 +179,28 @@ static bool exchange(struct lookup *l, struct stream *s, const struct question *
 	const uint8_t *message;
 
 	frame_put_length(frame, len);
-	if (!stream_write(l, s, frame, FRAME_HEADER + len))
+	if (!stream_write(stub, s, frame, FRAME_HEADER + len))
 		return false;
 	for (;;) {
-		size_t n = stream_read(l, s, l->message + have, sizeof l->message - have);
+		size_t n = stream_read(stub, s, stub->message + have,
+				       sizeof stub->message - have);
 
 		if (n == 0)
 			return false;
 		have += n;
-		while (frame_next(l->message, have, &pos, &message, &len))
+		while (frame_next(stub->message, have, &pos, &message, &len))
 			if (is_answer(message, len, id, q, r))
 				return true;
-		if (have == sizeof l->message)
-			return fail(l, "its answer is too long");
+		if (have == sizeof stub->message)
+			return fail(stub, "its answer is too long");
 	}
 }
 
-static bool ask_stream(struct lookup *l, const struct address *to, struct tls_peer *peer,
+static bool ask_stream(struct stub *stub, const struct address *to, struct tls_peer *peer,
 		       const struct question *q, struct response *r)
 {
 	struct stream s = {.fd = -1, .until_ms = now_ms() + TIME_MS};
-	bool good = stream_open(l, &s, to, peer) && exchange(l, &s, q, r);
+	bool good = stream_open(stub, &s, to, peer) && exchange(stub, &s, q, r);
 
 	if (good && s.tls)
 		tls_close(s.tls);
@@ -212,50 +213,51 @@ static bool ask_stream(struct lookup *l, const struct address *to, struct tls_pe
 /* ---- datagrams ---- */
 
 /* Waits for the answer until the time at which the question is sent again. */
-static bool hear(struct lookup *l, int fd, uint16_t id, const struct question *q,
+static bool hear(struct stub *stub, int fd, uint16_t id, const struct question *q,
 		 struct response *r)
 {
 	int64_t until = now_ms() + AGAIN_MS;
 
-	while (wait_for(l, fd, POLLIN, until)) {
-		ssize_t n = recv(fd, l->message, sizeof l->message, 0);
+	while (wait_for(stub, fd, POLLIN, until)) {
+		ssize_t n = recv(fd, stub->message, sizeof stub->message, 0);
 
 		if (n < 0 && errno != EAGAIN)
-			return fail(l, strerror(errno));
-		if (n > 0 && is_answer(l->message, (size_t)n, id, q, r))
+			return fail(stub, strerror(errno));
+		if (n > 0 && is_answer(stub->message, (size_t)n, id, q, r))
 			return true;
 	}
 	return false;
 }
 
-static bool ask_udp(struct lookup *l, const struct address *to, const struct question *q,
+static bool ask_udp(struct stub *stub, const struct address *to, const struct question *q,
 		    struct response *r)
 {
 	const struct query query = {.flags = DNS_RD, .question = *q};
 	uint8_t message[QUERY_ENCODED_MAX];
-	uint16_t id = random_u16(&l->random);
+	uint16_t id = random_u16(&stub->random);
 	size_t len = query_encode_plain(message, &query, id);
 	int fd = socket_connect_udp(to);
 	bool good = false;
 
 	if (fd < 0)
-		return fail(l, strerror(-fd));
+		return fail(stub, strerror(-fd));
 	for (unsigned i = 0; i < 3 && !good; i++) {
 		(void)send(fd, message, len, MSG_NOSIGNAL);
-		good = hear(l, fd, id, q, r);
+		good = hear(stub, fd, id, q, r);
 	}
 	socket_close(fd);
-	return good && r->flags & DNS_TC ? ask_stream(l, to, NULL, q, r) : good;
+	return good && r->flags & DNS_TC ? ask_stream(stub, to, NULL, q, r) : good;
 }
 
-bool lookup_ask(struct lookup *l, struct lookup_server *s, const struct question *q,
-		struct response *r)
+bool stub_ask(struct stub *stub, struct stub_server *s, const struct question *q,
+	      struct response *r)
 {
 	for (unsigned i = 0; i < s->count; i++) {
 		unsigned k = (s->first + i) % s->count;
 		const struct address *to = &s->addresses[k];
 
-		if (s->peer ? ask_stream(l, to, s->peer, q, r) : ask_udp(l, to, q, r)) {
+		if (s->peer ? ask_stream(stub, to, s->peer, q, r)
+			    : ask_udp(stub, to, q, r)) {
 			s->first = k;
 			s->is_silent = false;
 			return true;
