@@ -1,4 +1,4 @@
-/* address_lookup: the addresses of a name, and the resolver that a plain one designates (RFC 9462). */
+/* address_lookup: the addresses of a name. */
 #ifndef DOTGATE_FORWARDING_ADDRESS_LOOKUP_H
 #define DOTGATE_FORWARDING_ADDRESS_LOOKUP_H
 
@@ -8,22 +8,13 @@
 /* Of each of the two kinds so many are taken, so that neither pushes out the other. */
 #define ADDRESS_LOOKUP_MAX (2 * ADDRESSES_MAX)
 
-/* The longest name that TLS can say, and the end. */
-#define DDR_SNI_MAX 256
+/* A time to live that any other one shortens: longer than anybody keeps an address. */
+#define ADDRESS_LOOKUP_TTL_START UINT32_MAX
 
 struct address_lookup {
 	unsigned count;
 	struct address all[ADDRESS_LOOKUP_MAX];
 	uint32_t ttl; /* in seconds: then it is asked for again */
-};
-
-/* A resolver that speaks DNS over TLS, and that a plain one designates (RFC 9462). */
-struct ddr {
-	struct address_lookup at;     /* count 0: the response holds no address of it */
-	uint8_t target[NAME_MAX_LEN]; /* its name */
-	size_t target_len;	      /* 1: it is the plain resolver itself */
-	uint16_t port;
-	char sni[DDR_SNI_MAX]; /* "": it has none */
 };
 
 /*
@@ -34,15 +25,12 @@ struct ddr {
 bool address_lookup_ask(struct stub *stub, struct stub_server *s, const uint8_t *name,
 			size_t len, uint16_t port, struct address_lookup *out);
 
-/*
- * Asks the plain resolver at ADDRESS whom it designates: of those that speak DNS over TLS, the one
- * of the highest priority. That one question is all that is asked in the clear: addresses are taken
- * from the additional section, or else from the record's hints (RFC 9460 4.1, 7.3). Returns true; else
- * STUB->error says why.
- */
-bool ddr_ask(struct stub *stub, const struct address *address, struct ddr *out);
+/* Adds the address in DATA, which a record of TYPE (A or AAAA) has, with PORT. Passed over if there are
+ * ADDRESSES_MAX of its kind. */
+void address_lookup_add(struct address_lookup *out, uint16_t type, const uint8_t *data,
+			uint16_t port);
 
-/* The plain resolver at ADDRESS itself is where D is to be found. */
-void ddr_itself(struct ddr *d, const struct address *address);
+/* What is in OUT lives no longer than TTL seconds. */
+void address_lookup_shorten(struct address_lookup *out, uint32_t ttl);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "forwarding/address_file.h"
 #include "forwarding/address_lookup.h"
+#include "forwarding/ddr.h"
 #include "forwarding/name_servers.h"
 
 /* Addresses are asked for again after their TTL, but not all the time, nor never. */

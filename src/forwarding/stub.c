@@ -266,3 +266,20 @@ bool stub_ask(struct stub *stub, struct stub_server *s, const struct question *q
 	s->is_silent = true;
 	return false;
 }
+
+bool stub_explain(struct stub *stub, const struct response *r, const char *text)
+{
+	switch (r->rcode) {
+	case RCODE_NOERROR:
+		return fail(stub, text);
+	case RCODE_NXDOMAIN:
+		return fail(stub, "NXDOMAIN");
+	case RCODE_SERVFAIL:
+		return fail(stub, "SERVFAIL");
+	case RCODE_REFUSED:
+		return fail(stub, "REFUSED");
+	default:
+		snprintf(stub->error, sizeof stub->error, "RCODE %u", r->rcode);
+		return false;
+	}
+}

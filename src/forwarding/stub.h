@@ -30,4 +30,8 @@ struct stub {
 bool stub_ask(struct stub *stub, struct stub_server *s, const struct question *q,
 	      struct response *r);
 
+/* Says in STUB->error why R has nothing of use: its response code, or TEXT if that is NOERROR. Returns
+ * false. */
+bool stub_explain(struct stub *stub, const struct response *r, const char *text);
+
 #endif
