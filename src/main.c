@@ -52,7 +52,7 @@ struct daemon {
 	char control_path[CONF_PATH_MAX];
 	struct commands commands;
 	struct forwarding forwarding;
-	struct http_options http_options;
+	struct sources sources;
 	struct http *http;
 };
 
@@ -136,25 +136,30 @@ static void free_workers(struct daemon *d)
 
 /* ---- the admin's door ---- */
 
+static void set_sources(struct daemon *d)
+{
+	d->sources =
+	    (struct sources){.worker_count = d->worker_count,
+			     .workers = d->metrics,
+			     .upstream_count = d->forwarding.count,
+			     .upstreams = d->forwarding.labels,
+			     .unauthenticated = d->forwarding.unauthenticated,
+			     .heartbeats = d->heartbeats,
+			     .cache_numbers = d->cache ? commands_cache_numbers : NULL,
+			     .cache_arg = d->cache,
+			     .started = moment_now()};
+}
+
 static int start_http(struct daemon *d)
 {
+	const struct http_options o = {.listen = d->config.http, .sources = &d->sources};
 	char address[ADDRESS_TEXT_MAX];
 	int r;
 
-	d->http_options = (struct http_options){
-	    .listen = d->config.http,
-	    .worker_count = d->worker_count,
-	    .workers = d->metrics,
-	    .upstream_count = d->forwarding.count,
-	    .upstreams = d->forwarding.labels,
-	    .unauthenticated = d->forwarding.unauthenticated,
-	    .heartbeats = d->heartbeats,
-	    .cache_numbers = d->cache ? commands_cache_numbers : NULL,
-	    .cache_arg = d->cache,
-	    .started = moment_now()};
+	set_sources(d);
 	if (!d->config.http_set)
 		return 0;
-	r = http_start(&d->http, &d->http_options);
+	r = http_start(&d->http, &o);
 	if (r == 0)
 		return 0;
 	fprintf(stderr, "%s: http %s: %s\n", DOTGATE_NAME,
@@ -169,10 +174,10 @@ static bool make_commands(struct daemon *d)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	d->commands = (struct commands){
 	    .cache = d->cache,
-	    .numbers = &d->http_options,
+	    .sources = &d->sources,
 	    .forwarding = &d->forwarding,
 	    .config = &d->config,
-	    .vitals = vitals_new(&d->http_options, (uint64_t)now.tv_sec * 1000000)};
+	    .vitals = vitals_new(&d->sources, (uint64_t)now.tv_sec * 1000000)};
 	return d->commands.vitals != NULL;
 }
 
@@ -271,7 +276,7 @@ static void wait_for_end(struct daemon *d, const sigset_t *set)
 
 	while (sigwait(set, &sig) == 0 && sig != SIGTERM && sig != SIGINT) {
 		if (sig == SIGUSR1)
-			state_log(&d->http_options);
+			state_log(&d->sources);
 		else
 			hang_up(d);
 	}

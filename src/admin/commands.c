@@ -34,7 +34,7 @@ static bool stats(const struct commands *c, FILE *out)
 	struct metrics totals;
 	uint64_t asked, stale = 0;
 
-	totals_make(&totals, c->numbers);
+	totals_make(&totals, c->sources);
 	for (unsigned rcode = 0; rcode < METRIC_RCODES; rcode++)
 		stale += totals.responses[rcode][SOURCE_STALE];
 	asked = totals.cache_hits + totals.cache_misses;
@@ -192,7 +192,7 @@ static bool run_status(const struct commands *c, unsigned count, char *const *wo
 		fputs("the words are: status [--json]\n", out);
 		return false;
 	}
-	status_print(out, c->forwarding, c->numbers, json);
+	status_print(out, c->forwarding, c->sources, json);
 	return true;
 }
 

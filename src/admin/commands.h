@@ -3,15 +3,15 @@
 #define DOTGATE_ADMIN_COMMANDS_H
 
 #include "admin/control.h"
-#include "admin/http.h"
 #include "admin/vitals.h"
 #include "cache/cache.h"
 #include "forwarding/forwarding.h"
+#include "telemetry/sources.h"
 
 /* The argument of commands_run(). */
 struct commands {
-	struct cache *cache;		    /* NULL: off */
-	const struct http_options *numbers; /* the workers' counters */
+	struct cache *cache;	       /* NULL: off */
+	const struct sources *sources; /* the workers' counters */
 	struct forwarding *forwarding;
 	const struct config *config;
 	struct vitals *vitals; /* of the control socket's thread alone */
@@ -19,7 +19,7 @@ struct commands {
 
 control_fn commands_run;
 
-/* For struct http_options; ARG is the cache. */
+/* For struct sources; ARG is the cache. */
 void commands_cache_numbers(void *arg, struct cache_numbers *out);
 
 #endif

@@ -195,7 +195,7 @@ static uint64_t stale_answers(const struct metrics *t)
 	return sum;
 }
 
-static void put_cache(const struct page *p, const struct http_options *o)
+static void put_cache(const struct page *p, const struct sources *o)
 {
 	const struct metrics *t = p->totals;
 	struct cache_numbers n;
@@ -223,7 +223,7 @@ static void put_cache(const struct page *p, const struct http_options *o)
 
 /* ---- the page ---- */
 
-static void put_process(const struct page *p, const struct http_options *o)
+static void put_process(const struct page *p, const struct sources *o)
 {
 	const char *name = "dotgate_build_info";
 	const struct text_label labels[] = {
@@ -238,7 +238,7 @@ static void put_process(const struct page *p, const struct http_options *o)
 	text_row(p->out, name, "", labels, 1);
 }
 
-char *exposition_make(const struct http_options *o, size_t *len)
+char *exposition_make(const struct sources *o, size_t *len)
 {
 	struct metrics *totals = malloc(sizeof *totals);
 	char *text = NULL;

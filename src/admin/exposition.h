@@ -2,10 +2,12 @@
 #ifndef DOTGATE_ADMIN_EXPOSITION_H
 #define DOTGATE_ADMIN_EXPOSITION_H
 
-#include "admin/http.h"
+#include <stddef.h>
+
+#include "telemetry/sources.h"
 
 /* The page as a string to be freed by the caller; NULL when memory is short. LEN gets its
  * length. */
-char *exposition_make(const struct http_options *o, size_t *len);
+char *exposition_make(const struct sources *o, size_t *len);
 
 #endif

@@ -69,7 +69,7 @@ static void page_metrics(struct http *h, struct page *p)
 {
 	p->status = MHD_HTTP_OK;
 	p->type = EXPOSITION;
-	p->body = exposition_make(&h->options, &p->len);
+	p->body = exposition_make(h->options.sources, &p->len);
 }
 
 static void page_health(struct http *h, struct page *p)
@@ -326,7 +326,7 @@ int http_start(struct http **out, const struct http_options *o)
 		return -ENOMEM;
 	h->options = *o;
 	h->end = -1;
-	h->vitals = vitals_new(&h->options, monotonic_us());
+	h->vitals = vitals_new(h->options.sources, monotonic_us());
 	if (!h->vitals)
 		goto failed;
 	error = microhttpd_open(&h->api);

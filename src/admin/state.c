@@ -19,7 +19,7 @@ static void upstream_log(const char *label, const struct upstream_metrics *u)
 	    (ull)u->opened[1]);
 }
 
-void state_log(const struct http_options *o)
+void state_log(const struct sources *o)
 {
 	struct metrics *m = malloc(sizeof *m);
 

@@ -235,7 +235,7 @@ static void put_json(FILE *out, const struct view *v)
 	fputc('}', out);
 }
 
-void status_print(FILE *out, struct forwarding *f, const struct http_options *numbers,
+void status_print(FILE *out, struct forwarding *f, const struct sources *numbers,
 		  bool json)
 {
 	struct metrics *totals = malloc(sizeof *totals);

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "admin/http.h"
 #include "forwarding/forwarding.h"
+#include "telemetry/sources.h"
 
 /* Any thread may call it. */
-void status_print(FILE *out, struct forwarding *f, const struct http_options *numbers,
+void status_print(FILE *out, struct forwarding *f, const struct sources *numbers,
 		  bool json);
 
 #endif

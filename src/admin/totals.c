@@ -21,7 +21,7 @@ static uint64_t greatest(uint64_t a, uint64_t b)
 }
 
 static void pick_gauges(struct upstream_metrics *out, unsigned upstream,
-			const struct http_options *o)
+			const struct sources *o)
 {
 	out->up = 0;
 	out->cert_not_after = 0;
@@ -44,7 +44,7 @@ static void pick_gauges(struct upstream_metrics *out, unsigned upstream,
 	}
 }
 
-void totals_make(struct metrics *out, const struct http_options *o)
+void totals_make(struct metrics *out, const struct sources *o)
 {
 	uint64_t *sum = (uint64_t *)(void *)out;
 

@@ -2,13 +2,13 @@
 #ifndef DOTGATE_ADMIN_TOTALS_H
 #define DOTGATE_ADMIN_TOTALS_H
 
-#include "admin/http.h"
+#include "telemetry/sources.h"
 
 /*
  * Adds up all workers' counters into OUT. Where a sum makes no sense: an upstream is `up`
  * if any worker says so, and its certificate ends when the first one that a worker has
  * seen does.
  */
-void totals_make(struct metrics *out, const struct http_options *o);
+void totals_make(struct metrics *out, const struct sources *o);
 
 #endif

@@ -7,7 +7,7 @@ static const char *const resumed[2] = {"false", "true"};
 
 struct page {
 	FILE *out;
-	const struct http_options *options;
+	const struct sources *options;
 	const struct metrics *totals;
 };
 
@@ -216,7 +216,7 @@ static const struct {
      rows_unauthenticated},
 };
 
-void upstreams_put(FILE *out, const struct http_options *o, const struct metrics *totals)
+void upstreams_put(FILE *out, const struct sources *o, const struct metrics *totals)
 {
 	const struct page page = {out, o, totals};
 

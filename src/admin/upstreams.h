@@ -4,10 +4,10 @@
 
 #include <stdio.h>
 
-#include "admin/http.h"
+#include "telemetry/sources.h"
 
 /* Writes them for all upstreams. Of counters with a reason or a result, rows that have
  * never counted are left out, but for those that everybody looks for. */
-void upstreams_put(FILE *out, const struct http_options *o, const struct metrics *totals);
+void upstreams_put(FILE *out, const struct sources *o, const struct metrics *totals);
 
 #endif

@@ -8,11 +8,11 @@ struct beat {
 };
 
 struct vitals {
-	const struct http_options *options;
+	const struct sources *options;
 	struct beat beats[]; /* by worker */
 };
 
-struct vitals *vitals_new(const struct http_options *o, uint64_t now_us)
+struct vitals *vitals_new(const struct sources *o, uint64_t now_us)
 {
 	struct vitals *v = malloc(sizeof *v + o->worker_count * sizeof v->beats[0]);
 
@@ -46,7 +46,7 @@ int vitals_stuck(struct vitals *v, uint64_t now_us)
 }
 
 /* What the workers know of upstream U. */
-static bool upstream_useful(const struct http_options *o, unsigned u)
+static bool upstream_useful(const struct sources *o, unsigned u)
 {
 	bool is_down = false;
 

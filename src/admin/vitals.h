@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "admin/http.h"
+#include "telemetry/sources.h"
 
 /* A loop beats at least once a second; this long without is no load, but a hang. */
 #define VITALS_STUCK_US 5000000
@@ -12,7 +12,7 @@
 struct vitals;
 
 /* Takes the first look at the heartbeats. NULL: out of memory. O must outlive it. */
-struct vitals *vitals_new(const struct http_options *o, uint64_t now_us);
+struct vitals *vitals_new(const struct sources *o, uint64_t now_us);
 void vitals_free(struct vitals *v);
 
 /* Looks at the heartbeats at NOW_US. Returns the number of a worker whose heartbeat has

@@ -28,6 +28,7 @@ struct fixture {
 	struct metrics *metrics[2];
 	uint64_t beats[2];
 	uint64_t *heartbeats[2];
+	struct sources sources;
 	struct http_options options;
 	struct http *http;
 	char page[PAGE_MAX];
@@ -59,8 +60,7 @@ static int setup(void **state)
 		f->metrics[w]->upstream[0].up = 1;
 		f->heartbeats[w] = &f->beats[w];
 	}
-	f->options = (struct http_options){
-	    .listen = free_address(),
+	f->sources = (struct sources){
 	    .worker_count = 2,
 	    .workers = f->metrics,
 	    .upstream_count = 1,
@@ -68,6 +68,8 @@ static int setup(void **state)
 	    .unauthenticated = unauthenticated,
 	    .heartbeats = f->heartbeats,
 	};
+	f->options =
+	    (struct http_options){.listen = free_address(), .sources = &f->sources};
 	assert_int_equal(http_start(&f->http, &f->options), 0);
 	*state = f;
 	return 0;
@@ -206,7 +208,7 @@ static void test_address_of_another_machine(void **state)
 static void test_stuck_worker_is_named(void **state)
 {
 	struct fixture *f = *state;
-	struct vitals *v = vitals_new(&f->options, 1000);
+	struct vitals *v = vitals_new(&f->sources, 1000);
 
 	assert_non_null(v);
 	assert_int_equal(vitals_stuck(v, 1000 + VITALS_STUCK_US - 1), -1);

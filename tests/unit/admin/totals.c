@@ -14,7 +14,7 @@
 
 struct fixture {
 	struct metrics *workers[WORKERS];
-	struct http_options options;
+	struct sources options;
 	struct metrics sum;
 };
 
@@ -27,7 +27,7 @@ static int setup(void **state)
 		f->workers[w] = calloc(1, sizeof *f->workers[w]);
 		assert_non_null(f->workers[w]);
 	}
-	f->options = (struct http_options){
+	f->options = (struct sources){
 	    .worker_count = WORKERS, .workers = f->workers, .upstream_count = 2};
 	*state = f;
 	return 0;

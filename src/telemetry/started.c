@@ -1,5 +1,5 @@
 /* started: the age of the process, taken from the present time. */
-#include "admin/started.h"
+#include "telemetry/started.h"
 
 #include <time.h>
 

@@ -1,6 +1,6 @@
 /* started: when this process began, told by a clock that may have been set since. */
-#ifndef DOTGATE_ADMIN_STARTED_H
-#define DOTGATE_ADMIN_STARTED_H
+#ifndef DOTGATE_TELEMETRY_STARTED_H
+#define DOTGATE_TELEMETRY_STARTED_H
 
 #include <stdint.h>
 
