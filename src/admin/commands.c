@@ -7,12 +7,12 @@
 
 #include "admin/cache_dump.h"
 #include "admin/status.h"
-#include "admin/totals.h"
 #include "cache/answer.h"
 #include "dns/message.h"
 #include "dns/octets.h"
 #include "dns/qtype.h"
 #include "proxy/recall.h"
+#include "telemetry/totals.h"
 
 /* ---- stats ---- */
 

@@ -3,9 +3,9 @@
 #define DOTGATE_ADMIN_COMMANDS_H
 
 #include "admin/control.h"
-#include "admin/vitals.h"
 #include "cache/cache.h"
 #include "forwarding/forwarding.h"
+#include "telemetry/liveness.h"
 #include "telemetry/sources.h"
 
 /* The argument of commands_run(). */

@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "admin/exposition.h"
 #include "admin/http_clients.h"
 #include "admin/microhttpd.h"
-#include "admin/vitals.h"
+#include "telemetry/liveness.h"
+#include "telemetry/prometheus.h"
 
 /* Octets for one connection's request and response headers. */
 #define CONNECTION_MEMORY ((size_t)16 * 1024)

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "admin/totals.h"
 #include "base/log.h"
+#include "telemetry/totals.h"
 
 typedef unsigned long long ull;
 

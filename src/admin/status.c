@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "admin/totals.h"
+#include "telemetry/totals.h"
 
 #define TIME_MAX 32
 

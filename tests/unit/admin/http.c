@@ -17,7 +17,7 @@
 
 #include "admin/http.h"
 #include "admin/http_clients.h"
-#include "admin/vitals.h"
+#include "telemetry/liveness.h"
 
 #define PAGE_MAX 65536
 

@@ -1,4 +1,4 @@
-/* exposition: names, rows, sums and escapes of the metrics page. */
+/* prometheus: names, rows, sums and escapes of the metrics page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/exposition.h"
 #include "base/version.h"
 #include "net/tls.h"
+#include "telemetry/prometheus.h"
 
 #define WORKERS 2
 #define LINE_MAX 512

@@ -1,6 +1,6 @@
-/* text: the Prometheus text format 0.0.4, row by row, into a string that grows. */
-#ifndef DOTGATE_ADMIN_TEXT_H
-#define DOTGATE_ADMIN_TEXT_H
+/* prometheus_text: the Prometheus text format 0.0.4, row by row, into a string that grows. */
+#ifndef DOTGATE_TELEMETRY_PROMETHEUS_TEXT_H
+#define DOTGATE_TELEMETRY_PROMETHEUS_TEXT_H
 
 #include <stdint.h>
 #include <stdio.h>

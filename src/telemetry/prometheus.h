@@ -1,6 +1,6 @@
-/* exposition: the counters of all workers, summed, as Prometheus text. */
-#ifndef DOTGATE_ADMIN_EXPOSITION_H
-#define DOTGATE_ADMIN_EXPOSITION_H
+/* prometheus: the counters of all workers, summed, as Prometheus text. */
+#ifndef DOTGATE_TELEMETRY_PROMETHEUS_H
+#define DOTGATE_TELEMETRY_PROMETHEUS_H
 
 #include <stddef.h>
 

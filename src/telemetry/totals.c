@@ -1,5 +1,5 @@
 /* totals: sums over the workers. */
-#include "admin/totals.h"
+#include "telemetry/totals.h"
 
 #include <stddef.h>
 

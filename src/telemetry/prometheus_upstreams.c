@@ -1,7 +1,7 @@
-/* upstreams: the metrics that each upstream has of its own. */
-#include "admin/upstreams.h"
+/* prometheus_upstreams: the metrics that each upstream has of its own. */
+#include "telemetry/prometheus_upstreams.h"
 
-#include "admin/text.h"
+#include "telemetry/prometheus_text.h"
 
 static const char *const resumed[2] = {"false", "true"};
 

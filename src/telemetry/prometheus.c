@@ -1,17 +1,17 @@
-/* exposition: which metrics there are, and which of their rows are shown. */
-#include "admin/exposition.h"
+/* prometheus: which metrics there are, and which of their rows are shown. */
+#include "telemetry/prometheus.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "admin/text.h"
-#include "admin/totals.h"
-#include "admin/upstreams.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "dns/message.h"
 #include "dns/qtype.h"
 #include "net/tls.h"
+#include "telemetry/prometheus_text.h"
+#include "telemetry/prometheus_upstreams.h"
+#include "telemetry/totals.h"
 
 /*
  * A row of a counter is shown once it has counted. Those that dashboards and alerts are

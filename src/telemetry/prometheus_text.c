@@ -1,5 +1,5 @@
-/* text: the Prometheus text format. */
-#include "admin/text.h"
+/* prometheus_text: the Prometheus text format. */
+#include "telemetry/prometheus_text.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
-/* upstreams: the metrics that each upstream has of its own. */
-#ifndef DOTGATE_ADMIN_UPSTREAMS_H
-#define DOTGATE_ADMIN_UPSTREAMS_H
+/* prometheus_upstreams: the metrics that each upstream has of its own. */
+#ifndef DOTGATE_TELEMETRY_PROMETHEUS_UPSTREAMS_H
+#define DOTGATE_TELEMETRY_PROMETHEUS_UPSTREAMS_H
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
-/* vitals: whether the workers live, and whether dotgate is of use to a client. */
-#ifndef DOTGATE_ADMIN_VITALS_H
-#define DOTGATE_ADMIN_VITALS_H
+/* liveness: whether the workers live, and whether dotgate is of use to a client. */
+#ifndef DOTGATE_TELEMETRY_LIVENESS_H
+#define DOTGATE_TELEMETRY_LIVENESS_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-/* vitals: the workers' heartbeats, and whether an upstream was ever of use. */
-#include "admin/vitals.h"
+/* liveness: the workers' heartbeats, and whether an upstream was ever of use. */
+#include "telemetry/liveness.h"
 
 #include <stdlib.h>
 

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "admin/totals.h"
+#include "telemetry/totals.h"
 
 #define WORKERS 3
 

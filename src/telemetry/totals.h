@@ -1,6 +1,6 @@
 /* totals: the counters of all workers as one. */
-#ifndef DOTGATE_ADMIN_TOTALS_H
-#define DOTGATE_ADMIN_TOTALS_H
+#ifndef DOTGATE_TELEMETRY_TOTALS_H
+#define DOTGATE_TELEMETRY_TOTALS_H
 
 #include "telemetry/sources.h"
 
