@@ -177,8 +177,8 @@ static bool make_commands(struct daemon *d)
 	    .sources = &d->sources,
 	    .forwarding = &d->forwarding,
 	    .config = &d->config,
-	    .vitals = vitals_new(&d->sources, (uint64_t)now.tv_sec * 1000000)};
-	return d->commands.vitals != NULL;
+	    .liveness = liveness_new(&d->sources, (uint64_t)now.tv_sec * 1000000)};
+	return d->commands.liveness != NULL;
 }
 
 /* Without a place of its own choice the daemon does without; one that was asked for must be
@@ -372,7 +372,7 @@ static int serve(struct daemon *d)
 	bootstrap_end(d->bootstrap);
 	http_stop(d->http);
 	control_stop(d->control);
-	vitals_free(d->commands.vitals);
+	liveness_free(d->commands.liveness);
 	free_workers(d);
 	cache_persist_end(d->cache_persist);
 	cache_free(d->cache);

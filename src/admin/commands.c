@@ -153,10 +153,10 @@ static bool run_health(const struct commands *c, FILE *out)
 	int stuck;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	stuck = vitals_stuck(c->vitals, (uint64_t)t.tv_sec * 1000000);
+	stuck = liveness_stuck(c->liveness, (uint64_t)t.tv_sec * 1000000);
 	if (stuck >= 0) {
 		fprintf(out, "worker %d has not moved for %d s or more\n", stuck,
-			VITALS_STUCK_US / 1000000);
+			LIVENESS_STUCK_US / 1000000);
 		return false;
 	}
 	for (unsigned i = 0; i < c->config->listen_count; i++)

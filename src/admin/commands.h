@@ -14,7 +14,7 @@ struct commands {
 	const struct sources *sources; /* the workers' counters */
 	struct forwarding *forwarding;
 	const struct config *config;
-	struct vitals *vitals; /* of the control socket's thread alone */
+	struct liveness *liveness; /* of the control socket's thread alone */
 };
 
 control_fn commands_run;

@@ -5,6 +5,6 @@
 #include "telemetry/sources.h"
 
 /* Logs one line for the whole and one for each upstream. */
-void state_log(const struct sources *o);
+void state_log(const struct sources *s);
 
 #endif

@@ -235,14 +235,14 @@ static void put_json(FILE *out, const struct view *v)
 	fputc('}', out);
 }
 
-void status_print(FILE *out, struct forwarding *f, const struct sources *numbers,
+void status_print(FILE *out, struct forwarding *f, const struct sources *sources,
 		  bool json)
 {
 	struct metrics *totals = malloc(sizeof *totals);
 
 	if (!totals)
 		return;
-	totals_make(totals, numbers);
+	totals_make(totals, sources);
 	if (json)
 		fputs("{\"upstreams\": [", out);
 	for (unsigned i = 0; i < f->count; i++) {

@@ -9,7 +9,7 @@
 #include "telemetry/sources.h"
 
 /* Any thread may call it. */
-void status_print(FILE *out, struct forwarding *f, const struct sources *numbers,
+void status_print(FILE *out, struct forwarding *f, const struct sources *sources,
 		  bool json);
 
 #endif

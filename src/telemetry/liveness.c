@@ -7,51 +7,51 @@ struct beat {
 	uint64_t value, changed_us;
 };
 
-struct vitals {
-	const struct sources *options;
+struct liveness {
+	const struct sources *sources;
 	struct beat beats[]; /* by worker */
 };
 
-struct vitals *vitals_new(const struct sources *o, uint64_t now_us)
+struct liveness *liveness_new(const struct sources *s, uint64_t now_us)
 {
-	struct vitals *v = malloc(sizeof *v + o->worker_count * sizeof v->beats[0]);
+	struct liveness *l = malloc(sizeof *l + s->worker_count * sizeof l->beats[0]);
 
-	if (!v)
+	if (!l)
 		return NULL;
-	v->options = o;
-	for (unsigned w = 0; w < o->worker_count; w++)
-		v->beats[w] = (struct beat){metric_get(o->heartbeats[w]), now_us};
-	return v;
+	l->sources = s;
+	for (unsigned w = 0; w < s->worker_count; w++)
+		l->beats[w] = (struct beat){metric_get(s->heartbeats[w]), now_us};
+	return l;
 }
 
-void vitals_free(struct vitals *v)
+void liveness_free(struct liveness *l)
 {
-	free(v);
+	free(l);
 }
 
-int vitals_stuck(struct vitals *v, uint64_t now_us)
+int liveness_stuck(struct liveness *l, uint64_t now_us)
 {
 	int stuck = -1;
 
-	for (unsigned w = 0; w < v->options->worker_count; w++) {
-		struct beat *b = &v->beats[w];
-		uint64_t value = metric_get(v->options->heartbeats[w]);
+	for (unsigned w = 0; w < l->sources->worker_count; w++) {
+		struct beat *b = &l->beats[w];
+		uint64_t value = metric_get(l->sources->heartbeats[w]);
 
 		if (value != b->value)
 			*b = (struct beat){value, now_us};
-		else if (now_us - b->changed_us >= VITALS_STUCK_US && stuck < 0)
+		else if (now_us - b->changed_us >= LIVENESS_STUCK_US && stuck < 0)
 			stuck = (int)w;
 	}
 	return stuck;
 }
 
 /* What the workers know of upstream U. */
-static bool upstream_useful(const struct sources *o, unsigned u)
+static bool upstream_useful(const struct sources *s, unsigned u)
 {
 	bool is_down = false;
 
-	for (unsigned w = 0; w < o->worker_count; w++) {
-		const struct upstream_metrics *m = &o->workers[w]->upstream[u];
+	for (unsigned w = 0; w < s->worker_count; w++) {
+		const struct upstream_metrics *m = &s->workers[w]->upstream[u];
 
 		if (metric_get(&m->requests[REASON_NONE]))
 			return true;
@@ -60,10 +60,10 @@ static bool upstream_useful(const struct sources *o, unsigned u)
 	return !is_down;
 }
 
-bool vitals_useful(const struct vitals *v)
+bool liveness_useful(const struct liveness *l)
 {
-	for (unsigned u = 0; u < v->options->upstream_count; u++) {
-		if (upstream_useful(v->options, u))
+	for (unsigned u = 0; u < l->sources->upstream_count; u++) {
+		if (upstream_useful(l->sources, u))
 			return true;
 	}
 	return false;

@@ -19,8 +19,8 @@
  */
 
 static const char *const protos[METRIC_PROTO_N] = {"udp", "tcp"};
-static const char *const sources[SOURCE_N] = {"cache", "stale", "upstream", "local",
-					      "error"};
+static const char *const source_words[SOURCE_N] = {"cache", "stale", "upstream", "local",
+						   "error"};
 
 struct page {
 	FILE *out;
@@ -30,8 +30,8 @@ struct page {
 static void one(const struct page *p, const char *name, const char *type,
 		const char *help, uint64_t value)
 {
-	text_metric(p->out, name, type, help);
-	text_row(p->out, name, "", NULL, value);
+	prometheus_text_metric(p->out, name, type, help);
+	prometheus_text_row(p->out, name, "", NULL, value);
 }
 
 /* ---- clients ---- */
@@ -46,18 +46,18 @@ static void put_requests(const struct page *p)
 {
 	const char *name = "dotgate_dns_requests_total";
 
-	text_metric(p->out, name, "counter",
-		    "Messages from clients, by protocol and type.");
+	prometheus_text_metric(p->out, name, "counter",
+			       "Messages from clients, by protocol and type.");
 	for (unsigned proto = 0; proto < METRIC_PROTO_N; proto++) {
 		for (unsigned slot = 0; slot < METRIC_TYPES; slot++) {
-			const struct text_label labels[] = {
+			const struct prometheus_label labels[] = {
 			    {"proto", protos[proto]},
 			    {"type", qtype_slot_word(slot)},
 			    {NULL, NULL}};
 
 			if (request_is_shown(p, proto, slot))
-				text_row(p->out, name, "", labels,
-					 p->totals->requests[proto][slot]);
+				prometheus_text_row(p->out, name, "", labels,
+						    p->totals->requests[proto][slot]);
 		}
 	}
 }
@@ -87,18 +87,18 @@ static void put_responses(const struct page *p)
 {
 	const char *name = "dotgate_dns_responses_total";
 
-	text_metric(p->out, name, "counter",
-		    "Responses sent to clients, by rcode and source.");
+	prometheus_text_metric(p->out, name, "counter",
+			       "Responses sent to clients, by rcode and source.");
 	for (unsigned rcode = 0; rcode < METRIC_RCODES; rcode++) {
 		for (unsigned source = 0; source < SOURCE_N; source++) {
-			const struct text_label labels[] = {
+			const struct prometheus_label labels[] = {
 			    {"rcode", rcode_slot_word(rcode)},
-			    {"source", sources[source]},
+			    {"source", source_words[source]},
 			    {NULL, NULL}};
 
 			if (response_is_shown(p, rcode, source))
-				text_row(p->out, name, "", labels,
-					 p->totals->responses[rcode][source]);
+				prometheus_text_row(p->out, name, "", labels,
+						    p->totals->responses[rcode][source]);
 		}
 	}
 }
@@ -107,13 +107,14 @@ static void put_durations(const struct page *p)
 {
 	const char *name = "dotgate_dns_request_duration_seconds";
 
-	text_metric(p->out, name, "histogram", "From a client's query to its response.");
+	prometheus_text_metric(p->out, name, "histogram",
+			       "From a client's query to its response.");
 	for (unsigned source = 0; source < SOURCE_N; source++) {
-		const struct text_label labels[] = {{"source", sources[source]},
-						    {NULL, NULL}};
+		const struct prometheus_label labels[] = {
+		    {"source", source_words[source]}, {NULL, NULL}};
 
-		text_histogram(p->out, name, labels,
-			       &p->totals->request_duration[source]);
+		prometheus_text_histogram(p->out, name, labels,
+					  &p->totals->request_duration[source]);
 	}
 }
 
@@ -122,11 +123,11 @@ static void put_reasons(const struct page *p, const char *name,
 			const uint64_t count[REASON_N])
 {
 	for (unsigned r = 0; r < REASON_N; r++) {
-		const struct text_label labels[] = {
+		const struct prometheus_label labels[] = {
 		    {"reason", reason_word((enum reason)r)}, {NULL, NULL}};
 
 		if (count[r] || r >= REASON_SHORT_MESSAGE)
-			text_row(p->out, name, "", labels, count[r]);
+			prometheus_text_row(p->out, name, "", labels, count[r]);
 	}
 }
 
@@ -134,8 +135,8 @@ static void put_dropped(const struct page *p)
 {
 	const char *name = "dotgate_dropped_total";
 
-	text_metric(p->out, name, "counter",
-		    "Queries of clients that got no response, by reason.");
+	prometheus_text_metric(p->out, name, "counter",
+			       "Queries of clients that got no response, by reason.");
 	put_reasons(p, name, p->totals->dropped);
 }
 
@@ -143,8 +144,8 @@ static void put_tcp_dropped(const struct page *p)
 {
 	const char *name = "dotgate_tcp_dropped_total";
 
-	text_metric(p->out, name, "counter",
-		    "TCP clients that were refused or cut off, by reason.");
+	prometheus_text_metric(p->out, name, "counter",
+			       "TCP clients that were refused or cut off, by reason.");
 	put_reasons(p, name, p->totals->tcp_dropped);
 }
 
@@ -195,14 +196,14 @@ static uint64_t stale_answers(const struct metrics *t)
 	return sum;
 }
 
-static void put_cache(const struct page *p, const struct sources *o)
+static void put_cache(const struct page *p, const struct sources *s)
 {
 	const struct metrics *t = p->totals;
 	struct cache_numbers n;
 
-	if (!o->cache_numbers)
+	if (!s->cache_numbers)
 		return;
-	o->cache_numbers(o->cache_arg, &n);
+	s->cache_numbers(s->cache_arg, &n);
 	one(p, "dotgate_cache_entries", "gauge", "Answers in the cache, fresh or not.",
 	    n.entries);
 	one(p, "dotgate_cache_bytes", "gauge", "Octets that they use, all told.",
@@ -223,22 +224,23 @@ static void put_cache(const struct page *p, const struct sources *o)
 
 /* ---- the page ---- */
 
-static void put_process(const struct page *p, const struct sources *o)
+static void put_process(const struct page *p, const struct sources *s)
 {
 	const char *name = "dotgate_build_info";
-	const struct text_label labels[] = {
+	const struct prometheus_label labels[] = {
 	    {"version", DOTGATE_VERSION}, {"tls", tls_library_version()}, {NULL, NULL}};
 
 	one(p, "process_start_time_seconds", "gauge",
-	    "When the process began, UNIX time.", started_unix(o->started, moment_now()));
+	    "When the process began, UNIX time.", started_unix(s->started, moment_now()));
 	one(p, "dotgate_log_dropped_total", "counter",
 	    "Log lines dropped because they came faster than they could be written.",
 	    log_dropped());
-	text_metric(p->out, name, "gauge", "Always 1; the labels tell what runs.");
-	text_row(p->out, name, "", labels, 1);
+	prometheus_text_metric(p->out, name, "gauge",
+			       "Always 1; the labels tell what runs.");
+	prometheus_text_row(p->out, name, "", labels, 1);
 }
 
-char *exposition_make(const struct sources *o, size_t *len)
+char *prometheus_make(const struct sources *s, size_t *len)
 {
 	struct metrics *totals = malloc(sizeof *totals);
 	char *text = NULL;
@@ -249,11 +251,11 @@ char *exposition_make(const struct sources *o, size_t *len)
 	if (out) {
 		const struct page page = {out, totals};
 
-		totals_make(totals, o);
+		totals_make(totals, s);
 		put_clients(&page);
-		put_cache(&page, o);
-		upstreams_put(out, o, totals);
-		put_process(&page, o);
+		put_cache(&page, s);
+		prometheus_upstreams_put(out, s, totals);
+		put_process(&page, s);
 		failed = ferror(out) != 0;
 		failed |= fclose(out) != 0;
 	}

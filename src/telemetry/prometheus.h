@@ -8,6 +8,6 @@
 
 /* The page as a string to be freed by the caller; NULL when memory is short. LEN gets its
  * length. */
-char *exposition_make(const struct sources *o, size_t *len);
+char *prometheus_make(const struct sources *s, size_t *len);
 
 #endif

@@ -19,7 +19,8 @@ static void put_seconds(char out[SECONDS_TEXT_MAX], uint64_t us)
 		 us % US_PER_SECOND);
 }
 
-void text_metric(FILE *out, const char *name, const char *type, const char *help)
+void prometheus_text_metric(FILE *out, const char *name, const char *type,
+			    const char *help)
 {
 	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -37,11 +38,11 @@ static void put_escaped(FILE *out, const char *value)
 	}
 }
 
-static void put_labels(FILE *out, const struct text_label *labels)
+static void put_labels(FILE *out, const struct prometheus_label *labels)
 {
 	if (!labels || !labels->name)
 		return;
-	for (const struct text_label *l = labels; l->name; l++) {
+	for (const struct prometheus_label *l = labels; l->name; l++) {
 		fprintf(out, "%c%s=\"", l == labels ? '{' : ',', l->name);
 		put_escaped(out, l->value);
 		fputc('"', out);
@@ -50,15 +51,15 @@ static void put_labels(FILE *out, const struct text_label *labels)
 }
 
 static void put_row(FILE *out, const char *name, const char *suffix,
-		    const struct text_label *labels, const char *value)
+		    const struct prometheus_label *labels, const char *value)
 {
 	fprintf(out, "%s%s", name, suffix);
 	put_labels(out, labels);
 	fprintf(out, " %s\n", value);
 }
 
-void text_row(FILE *out, const char *name, const char *suffix,
-	      const struct text_label *labels, uint64_t value)
+void prometheus_text_row(FILE *out, const char *name, const char *suffix,
+			 const struct prometheus_label *labels, uint64_t value)
 {
 	char number[SECONDS_TEXT_MAX];
 
@@ -66,27 +67,28 @@ void text_row(FILE *out, const char *name, const char *suffix,
 	put_row(out, name, suffix, labels, number);
 }
 
-void text_histogram(FILE *out, const char *name, const struct text_label *labels,
-		    const struct histogram *h)
+void prometheus_text_histogram(FILE *out, const char *name,
+			       const struct prometheus_label *labels,
+			       const struct histogram *h)
 {
-	struct text_label all[TEXT_LABELS_MAX + 1] = {{NULL, NULL}};
+	struct prometheus_label all[PROMETHEUS_LABELS_MAX + 1] = {{NULL, NULL}};
 	char bound[SECONDS_TEXT_MAX];
 	uint64_t count = 0;
 	unsigned n = 0;
 
 	for (; labels && labels[n].name; n++)
 		all[n] = labels[n];
-	assert(n < TEXT_LABELS_MAX);
-	all[n] = (struct text_label){"le", bound};
+	assert(n < PROMETHEUS_LABELS_MAX);
+	all[n] = (struct prometheus_label){"le", bound};
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		if (i + 1 < HISTOGRAM_BUCKETS)
 			put_seconds(bound, (uint64_t)BUCKET_FIRST_US << i);
 		else
 			snprintf(bound, sizeof bound, "+Inf");
 		count += h->bucket[i];
-		text_row(out, name, "_bucket", all, count);
+		prometheus_text_row(out, name, "_bucket", all, count);
 	}
 	put_seconds(bound, h->sum_us);
 	put_row(out, name, "_sum", labels, bound);
-	text_row(out, name, "_count", labels, count);
+	prometheus_text_row(out, name, "_count", labels, count);
 }

@@ -7,7 +7,7 @@ static const char *const resumed[2] = {"false", "true"};
 
 struct page {
 	FILE *out;
-	const struct sources *options;
+	const struct sources *sources;
 	const struct metrics *totals;
 };
 
@@ -16,15 +16,15 @@ typedef void rows_fn(const struct page *p, const char *name, unsigned u);
 
 /* A row of upstream number U, with up to one more label. */
 static void upstream_row(const struct page *p, unsigned u, const char *name,
-			 const char *suffix, struct text_label more, uint64_t value)
+			 const char *suffix, struct prometheus_label more, uint64_t value)
 {
-	const struct text_label labels[] = {
-	    {"upstream", p->options->upstreams[u]}, more, {NULL, NULL}};
+	const struct prometheus_label labels[] = {
+	    {"upstream", p->sources->upstreams[u]}, more, {NULL, NULL}};
 
-	text_row(p->out, name, suffix, labels, value);
+	prometheus_text_row(p->out, name, suffix, labels, value);
 }
 
-static const struct text_label no_more = {NULL, NULL};
+static const struct prometheus_label no_more = {NULL, NULL};
 
 static void rows_up(const struct page *p, const char *name, unsigned u)
 {
@@ -54,7 +54,8 @@ static void rows_requests(const struct page *p, const char *name, unsigned u)
 		if (requests[r] || is_failure(r) || r == REASON_NONE ||
 		    r == REASON_QUERY_TIMEOUT)
 			upstream_row(p, u, name, "",
-				     (struct text_label){"result", result}, requests[r]);
+				     (struct prometheus_label){"result", result},
+				     requests[r]);
 	}
 }
 
@@ -68,7 +69,8 @@ static void rows_answers_dropped(const struct page *p, const char *name, unsigne
 		if (dropped[r] || r == REASON_BAD_ANSWER || r == REASON_UNMATCHED ||
 		    r == REASON_LATE)
 			upstream_row(p, u, name, "",
-				     (struct text_label){"reason", reason}, dropped[r]);
+				     (struct prometheus_label){"reason", reason},
+				     dropped[r]);
 	}
 }
 
@@ -81,7 +83,8 @@ static void rows_closed(const struct page *p, const char *name, unsigned u)
 
 		if (closed[r] || is_failure(r))
 			upstream_row(p, u, name, "",
-				     (struct text_label){"reason", reason}, closed[r]);
+				     (struct prometheus_label){"reason", reason},
+				     closed[r]);
 	}
 }
 
@@ -89,26 +92,27 @@ static void rows_connections(const struct page *p, const char *name, unsigned u)
 {
 	const struct upstream_metrics *m = &p->totals->upstream[u];
 
-	upstream_row(p, u, name, "", (struct text_label){"state", "ready"},
+	upstream_row(p, u, name, "", (struct prometheus_label){"state", "ready"},
 		     m->connections);
-	upstream_row(p, u, name, "", (struct text_label){"state", "connecting"},
+	upstream_row(p, u, name, "", (struct prometheus_label){"state", "connecting"},
 		     m->connecting);
 }
 
 static void rows_opened(const struct page *p, const char *name, unsigned u)
 {
 	for (unsigned i = 0; i < 2; i++)
-		upstream_row(p, u, name, "", (struct text_label){"resumed", resumed[i]},
+		upstream_row(p, u, name, "",
+			     (struct prometheus_label){"resumed", resumed[i]},
 			     p->totals->upstream[u].opened[i]);
 }
 
 static void upstream_histogram(const struct page *p, unsigned u, const char *name,
-			       struct text_label more, const struct histogram *h)
+			       struct prometheus_label more, const struct histogram *h)
 {
-	const struct text_label labels[] = {
-	    {"upstream", p->options->upstreams[u]}, more, {NULL, NULL}};
+	const struct prometheus_label labels[] = {
+	    {"upstream", p->sources->upstreams[u]}, more, {NULL, NULL}};
 
-	text_histogram(p->out, name, labels, h);
+	prometheus_text_histogram(p->out, name, labels, h);
 }
 
 static void rows_request_duration(const struct page *p, const char *name, unsigned u)
@@ -124,7 +128,8 @@ static void rows_connect_duration(const struct page *p, const char *name, unsign
 static void rows_handshake_duration(const struct page *p, const char *name, unsigned u)
 {
 	for (unsigned i = 0; i < 2; i++)
-		upstream_histogram(p, u, name, (struct text_label){"resumed", resumed[i]},
+		upstream_histogram(p, u, name,
+				   (struct prometheus_label){"resumed", resumed[i]},
 				   &p->totals->upstream[u].handshake_duration[i]);
 }
 
@@ -139,7 +144,8 @@ static void rows_early(const struct page *p, const char *name, unsigned u)
 	static const char *const accepted[] = {"false", "true"};
 
 	for (unsigned i = 0; i < 2; i++)
-		upstream_row(p, u, name, "", (struct text_label){"accepted", accepted[i]},
+		upstream_row(p, u, name, "",
+			     (struct prometheus_label){"accepted", accepted[i]},
 			     p->totals->upstream[u].early[i]);
 }
 
@@ -148,7 +154,7 @@ static void rows_hedges(const struct page *p, const char *name, unsigned u)
 	static const char *const won[] = {"false", "true"};
 
 	for (unsigned i = 0; i < 2; i++)
-		upstream_row(p, u, name, "", (struct text_label){"won", won[i]},
+		upstream_row(p, u, name, "", (struct prometheus_label){"won", won[i]},
 			     p->totals->upstream[u].hedges[i]);
 }
 
@@ -167,7 +173,7 @@ static void rows_backup_pin(const struct page *p, const char *name, unsigned u)
 
 static void rows_unauthenticated(const struct page *p, const char *name, unsigned u)
 {
-	if (p->options->unauthenticated[u])
+	if (p->sources->unauthenticated[u])
 		upstream_row(p, u, name, "", no_more, 1);
 }
 
@@ -216,17 +222,18 @@ static const struct {
      rows_unauthenticated},
 };
 
-void upstreams_put(FILE *out, const struct sources *o, const struct metrics *totals)
+void prometheus_upstreams_put(FILE *out, const struct sources *s,
+			      const struct metrics *totals)
 {
-	const struct page page = {out, o, totals};
+	const struct page page = {out, s, totals};
 
 	for (size_t i = 0; i < sizeof upstream_metrics / sizeof upstream_metrics[0];
 	     i++) {
 		const char *name = upstream_metrics[i].name;
 
-		text_metric(out, name, upstream_metrics[i].type,
-			    upstream_metrics[i].help);
-		for (unsigned u = 0; u < o->upstream_count; u++)
+		prometheus_text_metric(out, name, upstream_metrics[i].type,
+				       upstream_metrics[i].help);
+		for (unsigned u = 0; u < s->upstream_count; u++)
 			upstream_metrics[i].rows(&page, name, u);
 	}
 }

@@ -8,6 +8,7 @@
 
 /* Writes them for all upstreams. Of counters with a reason or a result, rows that have
  * never counted are left out, but for those that everybody looks for. */
-void upstreams_put(FILE *out, const struct sources *o, const struct metrics *totals);
+void prometheus_upstreams_put(FILE *out, const struct sources *s,
+			      const struct metrics *totals);
 
 #endif

@@ -21,14 +21,14 @@ static uint64_t greatest(uint64_t a, uint64_t b)
 }
 
 static void pick_gauges(struct upstream_metrics *out, unsigned upstream,
-			const struct sources *o)
+			const struct sources *s)
 {
 	out->up = 0;
 	out->cert_not_after = 0;
 	out->backup_pin = 0;
 	out->rtt_p50 = out->rtt_p95 = out->learnt_idle = out->learnt_limit = 0;
-	for (unsigned w = 0; w < o->worker_count; w++) {
-		const struct upstream_metrics *u = &o->workers[w]->upstream[upstream];
+	for (unsigned w = 0; w < s->worker_count; w++) {
+		const struct upstream_metrics *u = &s->workers[w]->upstream[upstream];
 
 		out->up |= metric_get(&u->up);
 		out->backup_pin |= metric_get(&u->backup_pin);
@@ -44,18 +44,18 @@ static void pick_gauges(struct upstream_metrics *out, unsigned upstream,
 	}
 }
 
-void totals_make(struct metrics *out, const struct sources *o)
+void totals_make(struct metrics *out, const struct sources *s)
 {
 	uint64_t *sum = (uint64_t *)(void *)out;
 
 	for (size_t i = 0; i < COUNTERS; i++)
 		sum[i] = 0;
-	for (unsigned w = 0; w < o->worker_count; w++) {
-		const uint64_t *from = (const uint64_t *)(const void *)o->workers[w];
+	for (unsigned w = 0; w < s->worker_count; w++) {
+		const uint64_t *from = (const uint64_t *)(const void *)s->workers[w];
 
 		for (size_t i = 0; i < COUNTERS; i++)
 			sum[i] += metric_get(&from[i]);
 	}
-	for (unsigned u = 0; u < o->upstream_count; u++)
-		pick_gauges(&out->upstream[u], u, o);
+	for (unsigned u = 0; u < s->upstream_count; u++)
+		pick_gauges(&out->upstream[u], u, s);
 }

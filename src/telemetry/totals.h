@@ -9,6 +9,6 @@
  * if any worker says so, and its certificate ends when the first one that a worker has
  * seen does.
  */
-void totals_make(struct metrics *out, const struct sources *o);
+void totals_make(struct metrics *out, const struct sources *s);
 
 #endif

@@ -17,7 +17,6 @@
 
 #include "admin/http.h"
 #include "admin/http_clients.h"
-#include "telemetry/liveness.h"
 
 #define PAGE_MAX 65536
 
@@ -205,23 +204,6 @@ static void test_address_of_another_machine(void **state)
 	assert_int_equal(http_start(&other, &o), -EADDRNOTAVAIL);
 }
 
-static void test_stuck_worker_is_named(void **state)
-{
-	struct fixture *f = *state;
-	struct vitals *v = vitals_new(&f->sources, 1000);
-
-	assert_non_null(v);
-	assert_int_equal(vitals_stuck(v, 1000 + VITALS_STUCK_US - 1), -1);
-	metric_set(&f->beats[0], 1);
-	assert_int_equal(vitals_stuck(v, 1000 + VITALS_STUCK_US), 1);
-	metric_set(&f->beats[1], 1);
-	assert_int_equal(vitals_stuck(v, 1000 + VITALS_STUCK_US + 1), -1);
-	/* a worker that stands still counts from when it was last seen to move */
-	assert_int_equal(vitals_stuck(v, 1000 + 2 * VITALS_STUCK_US - 1), -1);
-	assert_int_equal(vitals_stuck(v, 1000 + 2 * VITALS_STUCK_US), 0);
-	vitals_free(v);
-}
-
 /* Signals are for the main thread, which waits for them. */
 static void test_takes_no_signals(void **state)
 {
@@ -314,7 +296,6 @@ int main(void)
 	    TEST(test_not_ready_when_no_upstream_ever_worked),
 	    TEST(test_port_in_use),
 	    TEST(test_address_of_another_machine),
-	    TEST(test_stuck_worker_is_named),
 	    TEST(test_takes_no_signals),
 	    TEST(test_half_requests_of_one),
 	    TEST(test_half_requests_of_many),

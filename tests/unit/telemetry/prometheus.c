@@ -22,7 +22,7 @@ static const bool unauthenticated[] = {false, true};
 
 struct fixture {
 	struct metrics *workers[WORKERS];
-	struct sources options;
+	struct sources sources;
 	char *page;
 };
 
@@ -35,7 +35,7 @@ static int setup(void **state)
 		f->workers[w] = calloc(1, sizeof *f->workers[w]);
 		assert_non_null(f->workers[w]);
 	}
-	f->options = (struct sources){
+	f->sources = (struct sources){
 	    .worker_count = WORKERS,
 	    .workers = f->workers,
 	    .upstream_count = 2,
@@ -62,7 +62,7 @@ static void make(struct fixture *f)
 	size_t len = 0;
 
 	free(f->page);
-	f->page = exposition_make(&f->options, &len);
+	f->page = prometheus_make(&f->sources, &len);
 	assert_non_null(f->page);
 	assert_int_equal(len, strlen(f->page));
 }
@@ -294,9 +294,9 @@ static void test_start_of_the_process(void **state)
 	assert_int_equal(started_unix(start, (struct moment){2000060, 560}), 2000000);
 	assert_int_equal(started_unix(start, (struct moment){900060, 560}), 900000);
 	assert_int_equal(started_unix(start, (struct moment){30, 560}), 0);
-	f->options.started = moment_now();
+	f->sources.started = moment_now();
 	snprintf(line, sizeof line, "process_start_time_seconds %llu",
-		 (unsigned long long)f->options.started.unix_s);
+		 (unsigned long long)f->sources.started.unix_s);
 	make(f);
 	assert_line(f, line);
 }

@@ -14,7 +14,7 @@
 
 struct fixture {
 	struct metrics *workers[WORKERS];
-	struct sources options;
+	struct sources sources;
 	struct metrics sum;
 };
 
@@ -27,7 +27,7 @@ static int setup(void **state)
 		f->workers[w] = calloc(1, sizeof *f->workers[w]);
 		assert_non_null(f->workers[w]);
 	}
-	f->options = (struct sources){
+	f->sources = (struct sources){
 	    .worker_count = WORKERS, .workers = f->workers, .upstream_count = 2};
 	*state = f;
 	return 0;
@@ -54,7 +54,7 @@ static uint64_t total_of(struct fixture *f, size_t field, uint64_t a, uint64_t b
 
 		*(uint64_t *)(void *)(u + field) = said[w];
 	}
-	totals_make(&f->sum, &f->options);
+	totals_make(&f->sum, &f->sources);
 	return *(const uint64_t *)(const void *)((uint8_t *)&f->sum.upstream[1] + field);
 }
 
@@ -71,7 +71,7 @@ static void test_counters_are_added(void **state)
 	assert_int_equal(TOTAL(handshake_duration[1].sum_us, 3, 0, 4), 7);
 	for (unsigned w = 0; w < WORKERS; w++)
 		f->workers[w]->requests[0][0] = w;
-	totals_make(&f->sum, &f->options);
+	totals_make(&f->sum, &f->sources);
 	assert_int_equal(f->sum.requests[0][0], 3);
 	assert_int_equal(f->sum.upstream[0].inflight, 0);
 }
