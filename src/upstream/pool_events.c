@@ -1,4 +1,7 @@
 /* pool_events: what connections tell, and what follows from it. */
+#include <errno.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "dns/message.h"
 #include "upstream/pool_state.h"
@@ -349,6 +352,18 @@ static void on_lost(struct conn *c, const struct sent *s, enum reason why)
 }
 
 /* ---- in the clear ---- */
+
+bool pool_send_plain(struct upstream *u, const struct ask *a)
+{
+	int r = plain_send(u->plain, a);
+
+	if (r < 0 && !addresses_count(u->context.addresses))
+		went_down(u, upstream_failed(u, REASON_NO_ADDRESS,
+					     "its address is not known yet"));
+	else if (r < 0 && r != -ENOSPC)
+		went_down(u, upstream_failed(u, conn_dial_reason(r), strerror(-r)));
+	return r == 0;
+}
 
 static bool on_plain_answer(void *arg, const struct plain_query *q,
 			    const struct response *r, uint64_t rtt_us)

@@ -166,8 +166,8 @@ static unsigned ask_each_group(const char *prefix, unsigned n)
 	return first;
 }
 
-/* All is well but for one upstream, which answers with errors: it has others beside it that do better.
- * Or none knows EDNS. */
+/* All is well but for one upstream, which answers with errors, or cannot be reached: it has others beside
+ * it that do better. Or none knows EDNS. */
 static unsigned spoilt = UPSTREAMS;
 
 static void spoil_one(void)
@@ -184,6 +184,10 @@ static void spoil_one(void)
 		return;
 	}
 	spoilt = i;
+	if (chance_percent(40)) {
+		step_cut_off(i);
+		return;
+	}
 	moods[i].error = 100;
 	moods[i].bare = chance_percent(50) ? 100 : 0;
 	trace("upstream %u answers with errors", i);
@@ -201,7 +205,7 @@ static bool is_spoilt(unsigned n)
 		is_member |= g->upstream[i] == spoilt;
 	return spoilt < UPSTREAMS && is_member &&
 	       ((p->group_count ? g->count : p->upstreams) < 2 ||
-		p->policy == POLICY_SHARD);
+		(p->policy == POLICY_SHARD && moods[spoilt].error));
 }
 
 /* All faults are lifted: who waits is answered, and then everybody at once. Answers that are just

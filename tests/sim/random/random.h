@@ -88,6 +88,9 @@ void step_once(void);
 /* All faults are lifted. */
 void step_heal(void);
 
+/* Server S cannot be reached any more. */
+void step_cut_off(unsigned s);
+
 /* Before each world. */
 void step_forget(void);
 
