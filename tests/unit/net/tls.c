@@ -7,32 +7,26 @@
 
 static void test_what_was_agreed(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 	struct link l;
 	struct tm tm;
 
 	(void)state;
-	server_open(&server, &spec);
-	link_open(&l, p, &server);
+	scene_open(&s, NULL);
+	link_open(&l, s.peer, &s.server);
 	assert_int_equal(tls_conn_cert_not_after(l.conn), 0);
 	assert_int_equal(shake(&l), TLS_OK);
 	assert_string_equal(tls_conn_version(l.conn), "TLSv1.3");
 	assert_string_equal(tls_conn_suite(l.conn), "TLS_AES_128_GCM_SHA256");
-	assert_int_equal(ASN1_TIME_to_tm(X509_get0_notAfter(leaf.cert), &tm), 1);
+	assert_int_equal(ASN1_TIME_to_tm(X509_get0_notAfter(s.leaf.cert), &tm), 1);
 	assert_int_equal(tls_conn_cert_not_after(l.conn), timegm(&tm));
 	assert_false(tls_conn_resumed(l.conn));
-	assert_string_equal(server.sni, NAME);
-	assert_string_equal(server.alpn, "\x03"
-					 "dot");
+	assert_string_equal(s.server.sni, NAME);
+	assert_string_equal(s.server.alpn, "\x03"
+					   "dot");
 	assert_memory_equal(tls_library_version(), "OpenSSL 3", 9);
 	link_shut(&l);
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	scene_shut(&s);
 }
 
 static void test_alerts(void **state)
@@ -54,23 +48,17 @@ static void test_alerts(void **state)
 /* TLS 1.3: the client is done before the server looks for its certificate. */
 static void test_client_certificate_demanded(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf, .demand_cert = true};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 	struct link l;
 
 	(void)state;
-	server_open(&server, &spec);
-	link_open(&l, p, &server);
+	scene_open(&s, &(struct server_spec){.demand_cert = true});
+	link_open(&l, s.peer, &s.server);
 	assert_int_equal(shake(&l), TLS_OK);
 	assert_int_equal(end_of(&l), TLS_ERROR);
 	expect_failure(&l, REASON_TLS_ALERT, "alert certificate required");
 	link_shut(&l);
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	scene_shut(&s);
 }
 
 static void test_not_tls(void **state)
@@ -201,17 +189,13 @@ static void test_ends(void **state)
 
 static void test_close(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 	struct link l;
 	char c;
 
 	(void)state;
-	server_open(&server, &spec);
-	link_open(&l, p, &server);
+	scene_open(&s, NULL);
+	link_open(&l, s.peer, &s.server);
 	tls_close(l.conn); /* there is nothing to close yet */
 	assert_int_equal(recv(l.server_fd, &c, 1, MSG_DONTWAIT), -1);
 	assert_int_equal(shake(&l), TLS_OK);
@@ -221,9 +205,7 @@ static void test_close(void **state)
 	link_shut(&l);
 	tls_conn_free(NULL);
 	tls_peer_free(NULL);
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	scene_shut(&s);
 }
 
 int main(void)

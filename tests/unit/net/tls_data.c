@@ -5,18 +5,14 @@
 
 static void test_write_before_authentication(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 	struct link l;
 	size_t n = 0;
 	char c;
 
 	(void)state;
-	server_open(&server, &spec);
-	link_open(&l, p, &server);
+	scene_open(&s, NULL);
+	link_open(&l, s.peer, &s.server);
 	assert_int_equal(tls_write(l.conn, (const uint8_t *)"secret", 6, &n), TLS_ERROR);
 	assert_int_equal(n, 0);
 	assert_int_equal(recv(l.server_fd, &c, 1, MSG_DONTWAIT), -1);
@@ -30,9 +26,7 @@ static void test_write_before_authentication(void **state)
 	assert_int_equal(SSL_read(l.ssl, &c, 1), 1);
 	assert_int_equal(c, 'a');
 	link_shut(&l);
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	scene_shut(&s);
 }
 
 /* A refused upstream gets nothing, and why it was refused stays known. */
@@ -76,19 +70,15 @@ static void test_write_after_refusal(void **state)
 static void test_pending(void **state)
 {
 	enum { RECORDS = 20 };
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 	struct link l;
 	uint8_t got[64];
 	size_t n = 0;
 	char c;
 
 	(void)state;
-	server_open(&server, &spec);
-	link_open(&l, p, &server);
+	scene_open(&s, NULL);
+	link_open(&l, s.peer, &s.server);
 	assert_int_equal(shake(&l), TLS_OK);
 	exchange(&l);
 	assert_false(tls_pending(l.conn));
@@ -115,9 +105,7 @@ static void test_pending(void **state)
 	assert_memory_equal(got, "ef", 2);
 	assert_false(tls_pending(l.conn));
 	link_shut(&l);
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	scene_shut(&s);
 }
 
 static uint8_t pattern(size_t i)
@@ -164,18 +152,14 @@ static size_t drain(struct link *l, size_t got)
 static void test_write_that_must_wait(void **state)
 {
 	enum { TOTAL = 16 << 20 };
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 	struct link l;
 	size_t sent = 0, got = 0;
 	unsigned waits = 0;
 
 	(void)state;
-	server_open(&server, &spec);
-	link_open(&l, p, &server);
+	scene_open(&s, NULL);
+	link_open(&l, s.peer, &s.server);
 	assert_int_equal(shake(&l), TLS_OK);
 	for (unsigned turn = 0; turn < TURNS_MAX && got < TOTAL; turn++) {
 		if (sent < TOTAL && write_rest(&l, TOTAL, &sent) == TLS_WANT_WRITE)
@@ -186,9 +170,7 @@ static void test_write_that_must_wait(void **state)
 	assert_int_equal(got, TOTAL);
 	assert_true(waits > 0);
 	link_shut(&l);
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	scene_shut(&s);
 }
 
 /* ---- early data ---- */
@@ -225,28 +207,24 @@ static const char *shake_early(struct link *l)
 
 #define EARLY_ROOM 1000
 
-static void open_early(struct server *server, const struct server_spec *spec)
+static void allow_early(struct server *server)
 {
-	server_open(server, spec);
 	assert_int_equal(SSL_CTX_set_max_early_data(server->ctx, EARLY_ROOM), 1);
 }
 
 static void test_early_data(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 	struct link l;
 
 	(void)state;
-	open_early(&server, &spec);
-	link_open(&l, p, &server);
+	scene_open(&s, NULL);
+	allow_early(&s.server);
+	link_open(&l, s.peer, &s.server);
 	assert_int_equal(tls_early_room(l.conn), 0); /* it has no ticket */
 	link_shut(&l);
-	assert_false(visit(p, &server, true));
-	link_open(&l, p, &server);
+	assert_false(visit(s.peer, &s.server, true));
+	link_open(&l, s.peer, &s.server);
 	assert_int_equal(tls_early_room(l.conn), EARLY_ROOM);
 	assert_int_equal(tls_write_early(l.conn, (const uint8_t *)"question", 8), TLS_OK);
 	assert_string_equal(shake_early(&l), "question");
@@ -255,28 +233,25 @@ static void test_early_data(void **state)
 	exchange(&l);
 	link_shut(&l);
 	/* a ticket that allows it need not be used so */
-	assert_true(visit(p, &server, true));
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	assert_true(visit(s.peer, &s.server, true));
+	scene_shut(&s);
 }
 
 /* A server that does not know the ticket any more reads nothing of it. */
 static void test_early_data_refused(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server, restarted;
+	struct scene s;
+	struct server restarted;
 	struct link l;
 	size_t n;
 
 	(void)state;
-	open_early(&server, &spec);
-	open_early(&restarted, &spec);
-	assert_false(visit(p, &server, true));
-	link_open(&l, p, &restarted);
+	scene_open(&s, NULL);
+	allow_early(&s.server);
+	server_open(&restarted, &s.spec);
+	allow_early(&restarted);
+	assert_false(visit(s.peer, &s.server, true));
+	link_open(&l, s.peer, &restarted);
 	assert_int_equal(tls_early_room(l.conn), EARLY_ROOM);
 	assert_int_equal(tls_write_early(l.conn, (const uint8_t *)"question", 8), TLS_OK);
 	assert_string_equal(shake_early(&l), "");
@@ -285,32 +260,25 @@ static void test_early_data_refused(void **state)
 	assert_int_equal(tls_write(l.conn, (const uint8_t *)"question", 8, &n), TLS_OK);
 	exchange(&l);
 	link_shut(&l);
-	server_shut(&server);
 	server_shut(&restarted);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	scene_shut(&s);
 }
 
 static void test_no_early_data_under_another_name(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 	struct link l;
 
 	(void)state;
-	open_early(&server, &spec);
-	assert_false(visit(p, &server, true));
-	tls_peer_set_sni(p, "another.test");
-	link_open(&l, p, &server);
+	scene_open(&s, NULL);
+	allow_early(&s.server);
+	assert_false(visit(s.peer, &s.server, true));
+	tls_peer_set_sni(s.peer, "another.test");
+	link_open(&l, s.peer, &s.server);
 	assert_int_equal(tls_early_room(l.conn), 0);
 	assert_int_equal(shake(&l), TLS_OK);
 	link_shut(&l);
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	scene_shut(&s);
 }
 
 int main(void)

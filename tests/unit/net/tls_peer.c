@@ -35,154 +35,116 @@ static void test_no_sni_of_an_address(void **state)
 static void test_tickets_are_used_once(void **state)
 {
 	enum { TICKETS = 3 };
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 
 	(void)state;
-	server_open(&server, &spec);
-	SSL_CTX_set_num_tickets(server.ctx, TICKETS);
-	assert_int_equal(tls_peer_sessions(p), 0);
-	assert_false(visit(p, &server, true));
-	assert_int_equal(tls_peer_sessions(p), TICKETS);
-	SSL_CTX_set_num_tickets(server.ctx, 0);
+	scene_open(&s, NULL);
+	SSL_CTX_set_num_tickets(s.server.ctx, TICKETS);
+	assert_int_equal(tls_peer_sessions(s.peer), 0);
+	assert_false(visit(s.peer, &s.server, true));
+	assert_int_equal(tls_peer_sessions(s.peer), TICKETS);
+	SSL_CTX_set_num_tickets(s.server.ctx, 0);
 	for (unsigned i = TICKETS; i-- > 0;) {
-		assert_true(visit(p, &server, true));
-		assert_int_equal(tls_peer_sessions(p), i);
+		assert_true(visit(s.peer, &s.server, true));
+		assert_int_equal(tls_peer_sessions(s.peer), i);
 	}
-	assert_false(visit(p, &server, true));
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	assert_false(visit(s.peer, &s.server, true));
+	scene_shut(&s);
 }
 
 /* In another network they would tell that it is the same client (RFC 8446 C.4). */
 static void test_tickets_stay_in_their_network(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 
 	(void)state;
-	server_open(&server, &spec);
-	assert_false(visit(p, &server, true));
-	assert_true(visit(p, &server, true));
+	scene_open(&s, NULL);
+	assert_false(visit(s.peer, &s.server, true));
+	assert_true(visit(s.peer, &s.server, true));
 	local_ip = INADDR_LOOPBACK + 1;
-	assert_false(visit(p, &server, true));
-	assert_true(visit(p, &server, true));
+	assert_false(visit(s.peer, &s.server, true));
+	assert_true(visit(s.peer, &s.server, true));
 	local_ip = INADDR_LOOPBACK;
-	assert_false(visit(p, &server, true));
-	tls_peer_forget_sessions(p);
-	assert_int_equal(tls_peer_sessions(p), 0);
-	assert_false(visit(p, &server, true));
-	assert_true(visit(p, &server, true));
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	assert_false(visit(s.peer, &s.server, true));
+	tls_peer_forget_sessions(s.peer);
+	assert_int_equal(tls_peer_sessions(s.peer), 0);
+	assert_false(visit(s.peer, &s.server, true));
+	assert_true(visit(s.peer, &s.server, true));
+	scene_shut(&s);
 }
 
 /* A connection that is dropped leaves its sessions as good as one that is closed. */
 static void test_tickets_outlive_a_drop(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-
 	(void)state;
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
-		struct tls_peer *p = peer_of(&trust);
-		struct server server;
+		struct scene s;
 
-		spec.version = version;
-		server_open(&server, &spec);
-		assert_false(visit(p, &server, false));
-		assert_true(visit(p, &server, false));
-		assert_true(visit(p, &server, false));
-		server_shut(&server);
-		tls_peer_free(p);
+		scene_open(&s, &(struct server_spec){.version = version});
+		assert_false(visit(s.peer, &s.server, false));
+		assert_true(visit(s.peer, &s.server, false));
+		assert_true(visit(s.peer, &s.server, false));
+		scene_shut(&s);
 	}
-	pki_free(&leaf);
 }
 
 /* TLS 1.2: a session may serve again, also while it is in use. */
 static void test_tls12_sessions(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf, .version = TLS1_2_VERSION};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 	struct link l[2];
 
 	(void)state;
-	server_open(&server, &spec);
-	assert_false(visit(p, &server, true));
+	scene_open(&s, &(struct server_spec){.version = TLS1_2_VERSION});
+	assert_false(visit(s.peer, &s.server, true));
 	for (unsigned i = 0; i < 2; i++) {
-		link_open(&l[i], p, &server);
+		link_open(&l[i], s.peer, &s.server);
 		assert_int_equal(shake(&l[i]), TLS_OK);
 		assert_true(tls_conn_resumed(l[i].conn));
 		assert_string_equal(tls_conn_version(l[i].conn), "TLSv1.2");
 	}
 	link_shut(&l[0]);
 	link_shut(&l[1]);
-	assert_true(visit(p, &server, true));
-	assert_true(tls_peer_sessions(p) >= 1);
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	assert_true(visit(s.peer, &s.server, true));
+	assert_true(tls_peer_sessions(s.peer) >= 1);
+	scene_shut(&s);
 }
 
 /* A session whose connection broke the protocol is not offered again (RFC 5246 7.2.2). */
 static void test_spoilt_session(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf, .version = TLS1_2_VERSION};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 	struct link l;
 
 	(void)state;
-	server_open(&server, &spec);
-	assert_false(visit(p, &server, true));
-	link_open(&l, p, &server);
+	scene_open(&s, &(struct server_spec){.version = TLS1_2_VERSION});
+	assert_false(visit(s.peer, &s.server, true));
+	link_open(&l, s.peer, &s.server);
 	assert_int_equal(shake(&l), TLS_OK);
 	assert_true(tls_conn_resumed(l.conn));
 	assert_int_equal(write(l.server_fd, "\x17\x03\x03\x00\x04zzzz", 9), 9);
 	assert_int_equal(end_of(&l), TLS_ERROR);
 	expect_failure(&l, REASON_TLS_PROTOCOL, "");
 	link_shut(&l);
-	assert_false(visit(p, &server, true));
-	assert_int_equal(tls_peer_sessions(p), 1);
-	assert_true(visit(p, &server, true));
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	assert_false(visit(s.peer, &s.server, true));
+	assert_int_equal(tls_peer_sessions(s.peer), 1);
+	assert_true(visit(s.peer, &s.server, true));
+	scene_shut(&s);
 }
 
 /* However many tickets a server gives, the newest few are kept. */
 static void test_tickets_are_bounded(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-	struct tls_peer *p = peer_of(&trust);
-	struct server server;
+	struct scene s;
 
 	(void)state;
-	server_open(&server, &spec);
-	SSL_CTX_set_num_tickets(server.ctx, 100);
-	assert_false(visit(p, &server, true));
-	assert_int_equal(tls_peer_sessions(p), 16);
-	assert_true(visit(p, &server, true));
-	assert_int_equal(tls_peer_sessions(p), 16);
-	server_shut(&server);
-	tls_peer_free(p);
-	pki_free(&leaf);
+	scene_open(&s, NULL);
+	SSL_CTX_set_num_tickets(s.server.ctx, 100);
+	assert_false(visit(s.peer, &s.server, true));
+	assert_int_equal(tls_peer_sessions(s.peer), 16);
+	assert_true(visit(s.peer, &s.server, true));
+	assert_int_equal(tls_peer_sessions(s.peer), 16);
+	scene_shut(&s);
 }
 
 /* Sessions are not used for another trust, even with the same server. */
@@ -218,26 +180,19 @@ static void test_sessions_stay_with_their_peer(void **state)
 /* The server has lost its keys: that costs a full handshake, and nothing else. */
 static void test_session_unknown_to_the_server(void **state)
 {
-	struct identity leaf = good_leaf();
-	struct server_spec spec = {.leaf = &leaf};
-	struct tls_trust trust = usual();
-
 	(void)state;
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
-		struct tls_peer *p = peer_of(&trust);
-		struct server old, new;
+		struct scene s;
+		struct server restarted;
 
-		spec.version = version;
-		server_open(&old, &spec);
-		server_open(&new, &spec);
-		assert_false(visit(p, &old, true));
-		assert_false(visit(p, &new, true));
-		assert_true(visit(p, &new, true));
-		server_shut(&old);
-		server_shut(&new);
-		tls_peer_free(p);
+		scene_open(&s, &(struct server_spec){.version = version});
+		server_open(&restarted, &s.spec);
+		assert_false(visit(s.peer, &s.server, true));
+		assert_false(visit(s.peer, &restarted, true));
+		assert_true(visit(s.peer, &restarted, true));
+		server_shut(&restarted);
+		scene_shut(&s);
 	}
-	pki_free(&leaf);
 }
 
 int main(void)

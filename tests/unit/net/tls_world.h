@@ -100,6 +100,33 @@ static inline void try_leaf(const struct tls_trust *trust, const struct identity
 	pki_free(&id);
 }
 
+/* A client, and a server that it trusts. */
+struct scene {
+	struct identity leaf;
+	struct server_spec spec;
+	struct server server;
+	struct tls_peer *peer;
+};
+
+/* How the server behaves is said by SPEC, but for its certificate; NULL: as usual. */
+static inline void scene_open(struct scene *s, const struct server_spec *spec)
+{
+	struct tls_trust trust = usual();
+
+	s->leaf = good_leaf();
+	s->spec = spec ? *spec : (struct server_spec){0};
+	s->spec.leaf = &s->leaf;
+	server_open(&s->server, &s->spec);
+	s->peer = peer_of(&trust);
+}
+
+static inline void scene_shut(struct scene *s)
+{
+	server_shut(&s->server);
+	tls_peer_free(s->peer);
+	pki_free(&s->leaf);
+}
+
 /* One connection from the handshake to its end; whether it was resumed. */
 static inline bool visit(struct tls_peer *p, struct server *server, bool polite)
 {
