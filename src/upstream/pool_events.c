@@ -225,9 +225,10 @@ static bool send_lost_again(struct conn *c, struct sent *s)
 	if (p->again.left < 100 || buf_len(&c->in))
 		return false; /* or an answer is just coming */
 	copy = tell_late(upstream_of(c), c, s->flight, LATE_LOST);
-	s->is_told = copy == COPY_SENT;
-	if (s->is_told)
+	if (copy == COPY_SENT) {
+		s->is_told = true;
 		p->again.left -= 100;
+	}
 	return copy != COPY_IMPOSSIBLE;
 }
 
@@ -237,10 +238,12 @@ static bool on_late(struct conn *c, struct sent *s)
 {
 	struct pool *p = pool_of(c);
 
-	if (s->is_told || p->options.hedge == HEDGE_OFF)
+	if (s->is_told)
 		return true;
 	if (s->is_copy)
 		return send_lost_again(c, s); /* the first was lost, and now this */
+	if (p->options.hedge == HEDGE_OFF)
+		return true;
 	if (p->hedges.left < 100)
 		return false;
 	s->is_told = tell_late(upstream_of(c), c, s->flight,
@@ -250,9 +253,16 @@ static bool on_late(struct conn *c, struct sent *s)
 	return true;
 }
 
+/* Two copies: where one answer was lost, so may be the next, and the client has waited long. */
 static bool on_overdue(struct conn *c, struct sent *s)
 {
-	return s->is_told || send_lost_again(c, s);
+	if (s->is_told)
+		return true;
+	if (!send_lost_again(c, s))
+		return false;
+	if (s->is_told)
+		(void)send_lost_again(c, s);
+	return true;
 }
 
 void pool_doubt(struct conn *c)

@@ -1,6 +1,6 @@
 /* tls_pki: certificates made in memory, for the tests of TLS. */
-#ifndef DOTGATE_TEST_TLS_PKI_H
-#define DOTGATE_TEST_TLS_PKI_H
+#ifndef DOTGATE_TESTS_UNIT_NET_TLS_PKI_H
+#define DOTGATE_TESTS_UNIT_NET_TLS_PKI_H
 
 #include <stdio.h>
 #include <time.h>
@@ -28,7 +28,7 @@ struct pki_spec {
 	const EVP_MD *digest; /* NULL: SHA-256 */
 };
 
-static void pki_extend(X509 *cert, X509 *issuer, int nid, const char *value)
+static inline void pki_extend(X509 *cert, X509 *issuer, int nid, const char *value)
 {
 	X509V3_CTX ctx;
 	X509_EXTENSION *e;
@@ -42,7 +42,7 @@ static void pki_extend(X509 *cert, X509 *issuer, int nid, const char *value)
 	X509_EXTENSION_free(e);
 }
 
-static void pki_name(X509 *cert, const char *cn)
+static inline void pki_name(X509 *cert, const char *cn)
 {
 	X509_NAME *name = X509_get_subject_name(cert);
 
@@ -52,8 +52,8 @@ static void pki_name(X509 *cert, const char *cn)
 }
 
 /* Signed by ISSUER, whatever that is; NULL: by itself. */
-static struct identity pki_make(const struct identity *issuer,
-				const struct pki_spec *spec)
+static inline struct identity pki_make(const struct identity *issuer,
+				       const struct pki_spec *spec)
 {
 	static long serial = 1000;
 	struct identity id = {.cert = X509_new()};
@@ -79,7 +79,7 @@ static struct identity pki_make(const struct identity *issuer,
 	return id;
 }
 
-static void pki_free(struct identity *id)
+static inline void pki_free(struct identity *id)
 {
 	X509_free(id->cert);
 	EVP_PKEY_free(id->key);
@@ -87,7 +87,7 @@ static void pki_free(struct identity *id)
 }
 
 /* The pin of an identity, as RFC 7469 computes it. */
-static void pki_pin(const struct identity *id, uint8_t pin[TLS_PIN_LEN])
+static inline void pki_pin(const struct identity *id, uint8_t pin[TLS_PIN_LEN])
 {
 	uint8_t *der = NULL;
 	int n = i2d_PUBKEY(id->key, &der);
@@ -97,7 +97,7 @@ static void pki_pin(const struct identity *id, uint8_t pin[TLS_PIN_LEN])
 	OPENSSL_free(der);
 }
 
-static void pki_save(const struct identity *id, const char *path)
+static inline void pki_save(const struct identity *id, const char *path)
 {
 	FILE *f = fopen(path, "w");
 
@@ -107,7 +107,7 @@ static void pki_save(const struct identity *id, const char *path)
 }
 
 /* The day of T, as "2026-11-01". */
-static void pki_day(const ASN1_TIME *t, char out[16])
+static inline void pki_day(const ASN1_TIME *t, char out[16])
 {
 	struct tm tm;
 

@@ -1,4 +1,4 @@
-/* flight: joining, generations, caps, order. */
+/* flight: joining, generations, caps, order, and whose flights they are. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,13 +12,23 @@
 #include "dns/message.h"
 #include "proxy/flight.h"
 
+#define SHARE_PERCENT 25
+
+/* From so many flights or clients that wait on, places are scarce. */
+#define SCARCE_FLIGHTS (FLIGHTS_MAX / 4 * 3)
+#define SCARCE_WAITERS (WAITERS_MAX / 4 * 3)
+
+/* One client's share of both. */
+#define SHARE_FLIGHTS (FLIGHTS_MAX * SHARE_PERCENT / 100)
+#define SHARE_WAITERS (WAITERS_MAX * SHARE_PERCENT / 100)
+
 static struct flights *t;
-static const struct host host = {1, 2};
+static const struct host host = {1, 2}, other_host = {3, 4}, idle_host = {5, 6};
 
 static int set_up(void **state)
 {
 	(void)state;
-	t = flights_new(25);
+	t = flights_new(SHARE_PERCENT);
 	return t ? 0 : -1;
 }
 
@@ -39,14 +49,62 @@ static struct query ask(const char *wire, size_t len)
 		.name = (const uint8_t *)wire, .name_len = len, .type = 1, .class = 1}};
 }
 
-static struct flight *begin(const struct query *q, uint64_t question, uint64_t now)
+/* One more client of OWNER waits for F. */
+static int join(struct flight *f, const struct host *owner)
 {
 	const struct client c = {.kind = CLIENT_TCP};
+	struct query q = ask("\1a\0", 3);
+
+	return flights_wait(t, f, &c, owner, &q, f->began_us);
+}
+
+static struct flight *begin_as(const struct host *owner, const struct query *q,
+			       uint64_t question, uint64_t now)
+{
 	struct flight *f = flights_begin(t, q, flights_key(q, question), question, now);
 
 	if (f)
-		assert_int_equal(flights_wait(t, f, &c, &host, q, now), 0);
+		assert_int_equal(join(f, owner), 0);
 	return f;
+}
+
+static struct flight *begin(const struct query *q, uint64_t question, uint64_t now)
+{
+	return begin_as(&host, q, question, now);
+}
+
+/* COUNT flights of OWNER. Returns the last. */
+static struct flight *begin_many(const struct host *owner, unsigned count)
+{
+	struct query q = ask("\1a\0", 3);
+	struct flight *f = NULL;
+
+	for (unsigned i = 0; i < count; i++) {
+		f = begin_as(owner, &q, flights_count(t), 0);
+		assert_non_null(f);
+	}
+	return f;
+}
+
+/* COUNT clients of OWNER wait, for as few new flights as can be. Returns the last of those. */
+static struct flight *wait_many(const struct host *owner, unsigned count)
+{
+	struct flight *f = NULL;
+
+	for (unsigned i = 0; i < count; i++)
+		if (i % WAITERS_PER_FLIGHT == 0)
+			f = begin_many(owner, 1);
+		else
+			assert_int_equal(join(f, owner), 0);
+	return f;
+}
+
+/* One that renews an answer: nobody waits for it, and nobody owns it. */
+static void begin_unowned(void)
+{
+	struct query q = ask("\1a\0", 3);
+
+	assert_non_null(flights_begin(t, &q, 1, 1, 0));
 }
 
 static void is_found_by_what_it_asks(void **state)
@@ -164,6 +222,163 @@ static void a_waiter_keeps_its_own_query(void **state)
 	assert_memory_equal(back.question.name, "\1A\0", 3);
 }
 
+static void flights_become_scarce(void **state)
+{
+	struct flight *last;
+
+	(void)state;
+	begin_many(&host, SCARCE_FLIGHTS - 1);
+	assert_false(flights_are_scarce(t));
+	last = begin_many(&host, 1);
+	assert_true(flights_are_scarce(t));
+	flights_end(t, last);
+	assert_false(flights_are_scarce(t));
+	begin_unowned();
+	assert_true(flights_are_scarce(t));
+}
+
+static void places_to_wait_become_scarce(void **state)
+{
+	struct flight *last;
+
+	(void)state;
+	last = wait_many(&host, SCARCE_WAITERS - 1);
+	assert_false(flights_are_scarce(t));
+	assert_int_equal(join(last, &host), 0);
+	assert_true(flights_are_scarce(t));
+	flights_release(t, last);
+	assert_false(flights_are_scarce(t));
+}
+
+static void a_share_of_flights_ends_when_they_are_scarce(void **state)
+{
+	struct flight *last;
+
+	(void)state;
+	last = begin_many(&host, SHARE_FLIGHTS);
+	begin_many(&other_host, SHARE_FLIGHTS - 1);
+	assert_false(flights_share_is_used(t, &host));
+	while (!flights_are_scarce(t))
+		begin_unowned();
+	assert_true(flights_share_is_used(t, &host));
+	assert_false(flights_share_is_used(t, &other_host));
+	assert_false(flights_share_is_used(t, &idle_host));
+	flights_end(t, last);
+	begin_unowned();
+	assert_true(flights_are_scarce(t));
+	assert_false(flights_share_is_used(t, &host));
+}
+
+static void a_share_of_places_ends_when_they_are_scarce(void **state)
+{
+	struct flight *last;
+
+	(void)state;
+	last = wait_many(&host, SHARE_WAITERS - 1);
+	wait_many(&other_host, SCARCE_WAITERS - SHARE_WAITERS);
+	assert_false(flights_share_is_used(t, &other_host)); /* not yet scarce */
+	wait_many(&idle_host, 1);
+	assert_true(flights_share_is_used(t, &other_host));
+	assert_false(flights_share_is_used(t, &host));
+	assert_int_equal(join(last, &host), 0);
+	assert_true(flights_share_is_used(t, &host));
+	assert_false(flights_share_is_used(t, &idle_host));
+}
+
+/* Of few flights anybody may have all, and of many nobody more than the share. */
+static void a_client_is_heavy_above_its_share(void **state)
+{
+	struct flight *last;
+
+	(void)state;
+	last = begin_many(&host, 63);
+	assert_false(flights_is_heavy(t, &host));
+	begin_unowned();
+	assert_true(flights_is_heavy(t, &host));
+	assert_false(flights_is_heavy(t, &idle_host));
+	flights_end(t, last);
+	assert_false(flights_is_heavy(t, &host));
+	begin_many(&other_host, 62 * 3);
+	assert_false(flights_is_heavy(t, &host)); /* 62 of 249 */
+	begin_many(&host, 1);
+	assert_true(flights_is_heavy(t, &host)); /* 63 of 250 */
+	begin_many(&other_host, 2);
+	assert_false(flights_is_heavy(t, &host)); /* 63 of 252 are its share */
+	assert_true(flights_is_heavy(t, &other_host));
+	assert_false(flights_are_scarce(t));
+}
+
+static void the_heaviest_client_is_known(void **state)
+{
+	struct host most = {0};
+	struct flight *last;
+
+	(void)state;
+	assert_int_equal(flights_heaviest(t, &most), 0);
+	begin_unowned();
+	assert_int_equal(flights_heaviest(t, &most), 0);
+	assert_memory_equal(&most, &(struct host){0}, sizeof most);
+	begin_many(&host, 2);
+	assert_int_equal(flights_heaviest(t, &most), 66);
+	assert_memory_equal(&most, &host, sizeof host);
+	last = begin_many(&other_host, 3);
+	assert_int_equal(flights_heaviest(t, &most), 50);
+	assert_memory_equal(&most, &other_host, sizeof host);
+	/* who joins a flight does not own it */
+	assert_int_equal(join(last, &host), 0);
+	assert_int_equal(join(last, &host), 0);
+	assert_int_equal(flights_heaviest(t, &most), 50);
+	assert_memory_equal(&most, &other_host, sizeof host);
+	flights_end(t, last);
+	begin_many(&host, 1);
+	assert_int_equal(flights_heaviest(t, &most), 50);
+	assert_memory_equal(&most, &host, sizeof host);
+}
+
+static void the_newest_of_the_heaviest_gives_way(void **state)
+{
+	struct flight *second, *last;
+
+	(void)state;
+	assert_null(flights_give_way(t, &host));
+	begin_unowned();
+	assert_null(flights_give_way(t, &host));
+	second = begin_many(&host, 2);
+	last = begin_many(&host, 1);
+	begin_many(&other_host, 1);
+	assert_ptr_equal(flights_give_way(t, &other_host), last);
+	assert_ptr_equal(flights_give_way(t, &idle_host), last);
+	assert_null(flights_give_way(t, &host));
+	flights_end(t, last);
+	assert_ptr_equal(flights_give_way(t, &idle_host), second);
+	/* else the other would be the heaviest, and have to give it back */
+	assert_null(flights_give_way(t, &other_host));
+	flights_end(t, second);
+	assert_null(flights_give_way(t, &idle_host));
+}
+
+static void a_flight_that_others_wait_for_does_not_give_way(void **state)
+{
+	struct flight *first, *joined[8];
+
+	(void)state;
+	first = begin_many(&host, 1);
+	for (unsigned i = 0; i < 8; i++) {
+		joined[i] = begin_many(&host, 1);
+		if (i < 7)
+			assert_int_equal(join(joined[i], &other_host), 0);
+	}
+	assert_ptr_equal(flights_give_way(t, &idle_host), joined[7]);
+	assert_int_equal(join(joined[7], &other_host), 0);
+	/* no more than eight are looked at */
+	assert_null(flights_give_way(t, &idle_host));
+	flights_end(t, joined[7]);
+	assert_ptr_equal(flights_give_way(t, &idle_host), first);
+	/* nobody waits for what has been answered already */
+	flights_release(t, joined[3]);
+	assert_ptr_equal(flights_give_way(t, &idle_host), joined[3]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +388,21 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(waiters_are_bounded, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_waiter_keeps_its_own_query, set_up,
 					    tear_down),
+	    cmocka_unit_test_setup_teardown(flights_become_scarce, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(places_to_wait_become_scarce, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(a_share_of_flights_ends_when_they_are_scarce,
+					    set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_share_of_places_ends_when_they_are_scarce,
+					    set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_client_is_heavy_above_its_share, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(the_heaviest_client_is_known, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(the_newest_of_the_heaviest_gives_way, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_flight_that_others_wait_for_does_not_give_way, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
