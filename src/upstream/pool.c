@@ -137,6 +137,7 @@ int pool_new(struct pool **out, const struct pool_options *o)
 	}
 	p->options = *o;
 	p->hedges.left = 100;
+	p->doubts.left = 100 * DOUBT_MAX;
 	p->again.left = 100 * AGAIN_BURST;
 	list_init(&p->closed);
 	for (unsigned i = 0; i < o->upstream_count; i++)

@@ -49,14 +49,24 @@ static enum pool_copy tell_late(struct upstream *u, struct conn *c, uint64_t fli
 	return sent;
 }
 
+/* Has another copy of FLIGHT sent, which U was sent on C (NULL: in the clear), and C may be dead. */
+static bool copy_doubtful(struct upstream *u, struct conn *c, uint64_t flight)
+{
+	struct pool *p = u->owner;
+
+	if (p->doubts.left < 100 || tell_late(u, c, flight, LATE_CONNECTION) != COPY_SENT)
+		return false;
+	p->doubts.left -= 100;
+	return true;
+}
+
 /* All that is out on C, which may be dead, is sent on other connections, too. */
 static void copy_all(struct conn *c)
 {
 	for (struct sent *s = ids_oldest(c->ids), *next; s; s = next) {
 		next = ids_next(c->ids, s);
 		if (s->flight && !s->is_told && !s->is_silent)
-			s->is_told = tell_late(upstream_of(c), c, s->flight,
-					       LATE_CONNECTION) == COPY_SENT;
+			s->is_told = copy_doubtful(upstream_of(c), c, s->flight);
 	}
 }
 
@@ -167,7 +177,10 @@ static void learn_from(struct upstream *u, const struct response *r, uint64_t rt
 {
 	uint64_t now = loop_now(u->context.loop);
 	bool is_refusal = is_opt_refusal(r, with_opt);
+	struct pool *p = u->owner;
 
+	if (p->doubts.left < 100 * DOUBT_MAX)
+		p->doubts.left += 100;
 	if (is_refusal)
 		health_refused_opt(&u->health, now);
 	else if (!with_opt && !rcode_is_error(r->rcode))
@@ -420,11 +433,12 @@ static void on_plain_doubt(void *arg, const struct plain_query *q)
 
 	if (!heard && !plain_is_mute(u->plain, u->heard_us))
 		(void)plain_send(u->plain, &neutral);
-	if (!q->flight || (heard && p->hedges.left < 100))
+	if (!q->flight)
 		return;
-	if (tell_late(u, NULL, q->flight, heard ? LATE_LOST : LATE_CONNECTION) ==
-		COPY_SENT &&
-	    heard)
+	if (!heard)
+		(void)copy_doubtful(u, NULL, q->flight);
+	else if (p->hedges.left >= 100 &&
+		 tell_late(u, NULL, q->flight, LATE_LOST) == COPY_SENT)
 		p->hedges.left -= 100;
 }
 

@@ -92,8 +92,11 @@ enum pool_verdict pool_send(struct pool *p, const struct ask *a, uint64_t until_
 {
 	struct group *g = &p->groups[a->group];
 	struct refusal refused;
-	struct pick to = group_choose(g, a, &refused);
+	struct pick to;
 
+	if (a->silent && p->doubts.left < 100)
+		return POOL_WAIT; /* until there have been answers */
+	to = group_choose(g, a, &refused);
 	if (!to.upstream && refused.soon)
 		return POOL_WAIT;
 	if (!to.upstream && a->tried && !group_has_untried(g, a->tried))
@@ -113,6 +116,8 @@ enum pool_verdict pool_send(struct pool *p, const struct ask *a, uint64_t until_
 		*text = "overload: no memory, or no socket, for one more query";
 		return POOL_FAILED;
 	}
+	if (a->silent)
+		p->doubts.left -= 100;
 	*copies = 1 + after_send(p, to, a);
 	return POOL_SENT;
 }

@@ -16,7 +16,12 @@
 #define AGAIN_PERCENT 10
 #define AGAIN_BURST 20
 
-/* Copies earned by queries, and spent. In hundredths of one. */
+/* Copies of what is out on a connection that may be dead: as many as there were answers, up to all that
+ * is out on half a connection. So names that nobody answers, which make connections look dead, do not
+ * multiply, and a dead connection's queries are all sent again. */
+#define DOUBT_MAX 2048
+
+/* Copies earned by queries or answers, and spent. In hundredths of one. */
 struct credit {
 	unsigned left;
 };
@@ -35,7 +40,7 @@ struct pool {
 	struct timer retry;  /* when a back-off ends that somebody waits for */
 	struct list closed;  /* connections to be freed at the end of the round */
 	unsigned down_count; /* upstreams that are DOWN */
-	struct credit hedges, again;
+	struct credit hedges, again, doubts;
 	/* within late(): */
 	enum lateness lateness;
 	struct upstream *late;	/* which was sent the query that it is told of */

@@ -9,7 +9,7 @@ import dns.rdataclass
 import dns.rdatatype
 
 ORIGIN = "difference.example"
-TTLS = [120, 300, 3600, 86400]  # none ends within the test
+TTLS = [1, 120, 300, 3600, 86400]
 
 # Of each owner in this zone: what the question generator may choose from.
 FIXED = r"""

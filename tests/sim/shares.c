@@ -94,6 +94,53 @@ static void the_heaviest_gives_way(void **state)
 	world_free();
 }
 
+/* ---- names that nobody answers ---- */
+
+/* Answers all that is asked but for names that begin with u. */
+static void answer_most(void)
+{
+	struct received *q;
+
+	for (unsigned n = 0; (q = world_received(0, n));)
+		if (q->message[13] == 'u' && q->message[12] > 0)
+			n++;
+		else
+			world_answer(q);
+}
+
+static void names_without_an_answer_do_not_multiply(void **state)
+{
+	unsigned asked, others[150], n = 0;
+
+	(void)state;
+	serial = 0;
+	world_new(1);
+	world_server(0)->rtt_us = 20 * WORLD_MS;
+	world_server(0)->mute = true;
+	for (unsigned ms = 0; ms < 6000; ms += 10) {
+		for (unsigned i = 0; i < 16; i++) {
+			char name[32];
+
+			snprintf(name, sizeof name, "u%u.example", serial++);
+			world_ask_from(1);
+			world_ask(name);
+		}
+		if (ms % 40 == 0)
+			others[n++] = ask_new(2);
+		if (ms % 40 == 0)
+			answer_most();
+		world_run(10 * WORLD_MS);
+	}
+	asked = world_ask_count();
+	answer_most();
+	world_run(100 * WORLD_MS);
+	for (unsigned i = 0; i < n; i++)
+		assert_good(others[i]);
+	assert_in_range(world_server(0)->queries, asked, asked + asked / 2);
+	world_run(5 * WORLD_S);
+	world_free();
+}
+
 /* ---- a stale answer before `overload` ---- */
 
 static void a_crowd_gets_the_stale_answer(void **state)
@@ -274,6 +321,7 @@ int main(void)
 	    cmocka_unit_test(one_client_never_has_all),
 	    cmocka_unit_test(what_nobody_else_wants_anyone_may_use),
 	    cmocka_unit_test(the_heaviest_gives_way),
+	    cmocka_unit_test(names_without_an_answer_do_not_multiply),
 	    cmocka_unit_test(a_crowd_gets_the_stale_answer),
 	    cmocka_unit_test(a_stale_answer_comes_first_when_sending_fails),
 	    cmocka_unit_test(an_overload_costs_no_more_than_its_excess),
