@@ -21,8 +21,8 @@
  * upstream that always hangs up must not be asked for ever. */
 #define COPIES_MAX 16
 /* No further copy is sent for an answer that is late when so many have been: were one in twenty lost, one
- * query in a hundred thousand would lose all of them. */
-#define LATE_COPIES_MAX 4
+ * query in three million would lose all of them. */
+#define LATE_COPIES_MAX 5
 /* When something has changed, and so many in a row of those that wait for a group of upstreams have to
  * wait on, the others do as well: in a flood thousands wait. More than connections are dialled at a
  * time, which each of them may ask for. */

@@ -179,8 +179,9 @@ static void learn_from(struct upstream *u, const struct response *r, uint64_t rt
 	bool is_refusal = is_opt_refusal(r, with_opt);
 	struct pool *p = u->owner;
 
+	p->changed |= p->doubts.left < DOUBT_PERCENT; /* somebody may wait for it */
 	if (p->doubts.left < 100 * DOUBT_MAX)
-		p->doubts.left += 100;
+		p->doubts.left += DOUBT_PERCENT;
 	if (is_refusal)
 		health_refused_opt(&u->health, now);
 	else if (!with_opt && !rcode_is_error(r->rcode))

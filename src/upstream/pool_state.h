@@ -16,9 +16,11 @@
 #define AGAIN_PERCENT 10
 #define AGAIN_BURST 20
 
-/* Copies of what is out on a connection that may be dead: as many as there were answers, up to all that
- * is out on half a connection. So names that nobody answers, which make connections look dead, do not
- * multiply, and a dead connection's queries are all sent again. */
+/* Copies of what is out on a connection that may be dead: twice as many as there were answers, up to all
+ * that is out on half a connection. So names that nobody answers, which make connections look dead, do
+ * not multiply; a dead connection's queries are all sent again; and where they had to wait for answers,
+ * each answer lets two more go. */
+#define DOUBT_PERCENT 200
 #define DOUBT_MAX 2048
 
 /* Copies earned by queries or answers, and spent. In hundredths of one. */
