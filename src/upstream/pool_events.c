@@ -252,11 +252,7 @@ static bool on_late(struct conn *c, struct sent *s)
 {
 	struct pool *p = pool_of(c);
 
-	if (s->is_told)
-		return true;
-	if (s->is_copy)
-		return send_lost_again(c, s); /* the first was lost, and now this */
-	if (p->options.hedge == HEDGE_OFF)
+	if (s->is_told || s->is_copy || p->options.hedge == HEDGE_OFF)
 		return true;
 	if (p->hedges.left < 100)
 		return false;
@@ -267,14 +263,18 @@ static bool on_late(struct conn *c, struct sent *s)
 	return true;
 }
 
-/* Two copies: where one answer was lost, so may be the next, and the client has waited long. */
+/* Where one answer was lost, so may be the next, and the client has waited long: if there is credit for
+ * it, several copies are sent. */
 static bool on_overdue(struct conn *c, struct sent *s)
 {
+	const struct credit *again = &pool_of(c)->again;
+	unsigned copies = again->left / (100 * OVERDUE_PART) + 1;
+
 	if (s->is_told)
 		return true;
 	if (!send_lost_again(c, s))
 		return false;
-	if (s->is_told)
+	for (unsigned i = 1; s->is_told && i < copies && i < OVERDUE_COPIES; i++)
 		(void)send_lost_again(c, s);
 	return true;
 }

@@ -278,7 +278,7 @@ static void what_is_lost_twice_is_asked_again_soon(void **state)
 		snprintf(name, sizeof name, "o%u.example", i);
 		world_ask(name);
 		world_settle();
-		if (lose("lost") == 3) { /* the third one arrives */
+		if (lose("lost") >= 3 && !arrived) { /* the third one arrives */
 			world_answer(world_received(0, 2));
 			arrived = true;
 		}
