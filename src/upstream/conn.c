@@ -256,6 +256,11 @@ static uint64_t next_late(const struct conn *c)
 	return later(due(c, MARK_LATE, late_after(c)), c->late_again_us);
 }
 
+static uint64_t next_missing(const struct conn *c)
+{
+	return due(c, MARK_MISSING, health_lost(c->context->health));
+}
+
 static uint64_t next_overdue(const struct conn *c)
 {
 	return later(due(c, MARK_OVERDUE, health_overdue(c->context->health)),
@@ -280,7 +285,8 @@ static uint64_t next_look(const struct conn *c)
 		return end;
 	silence =
 	    silence_began(c) + (c->is_suspect ? health_patience(h) : health_suspicion(h));
-	return sooner(sooner(silence, end), sooner(next_late(c), next_overdue(c)));
+	return sooner(sooner(silence, end),
+		      sooner(next_late(c), sooner(next_missing(c), next_overdue(c))));
 }
 
 void conn_watch_time(struct conn *c)
@@ -341,6 +347,18 @@ static void look_for_late(struct conn *c)
 	}
 }
 
+static void look_for_missing(struct conn *c)
+{
+	struct sent *s;
+
+	while (next_missing(c) <= now(c)) {
+		s = ids_marked(c->ids, MARK_MISSING);
+		ids_pass(c->ids, MARK_MISSING);
+		if (s->flight)
+			c->context->events->missing(c, s);
+	}
+}
+
 static void look_for_overdue(struct conn *c)
 {
 	struct sent *s;
@@ -388,6 +406,7 @@ static void look(struct conn *c)
 	if (!(c->state == CONN_DRAINING && c->is_silent))
 		look_at_silence(c);
 	look_for_late(c); /* none, if it is silent */
+	look_for_missing(c);
 	look_for_overdue(c);
 	if (c->state != CONN_CLOSED && ids_awaited_count(c->ids))
 		conn_watch_time(c);

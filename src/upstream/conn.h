@@ -57,6 +57,8 @@ struct conn_events {
 	 * hedges, else health_lost()). Told once of each; again a little later if this returns
 	 * false. */
 	bool (*late)(struct conn *c, struct sent *s);
+	/* S has been out for health_lost(). Told once of each. */
+	void (*missing)(struct conn *c, struct sent *s);
 	/* S has been out for health_overdue(). Told once of each; again a little later if this
 	 * returns false. */
 	bool (*overdue)(struct conn *c, struct sent *s);

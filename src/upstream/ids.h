@@ -36,6 +36,7 @@ struct sent {
  */
 enum ids_mark {
 	MARK_LATE,    /* not yet looked at for being late */
+	MARK_MISSING, /* nor for being missing */
 	MARK_OVERDUE, /* nor for being overdue */
 	MARK_FRESH,   /* not sent before one that has been answered */
 	MARKS

@@ -263,20 +263,16 @@ static bool on_late(struct conn *c, struct sent *s)
 	return true;
 }
 
-/* Where one answer was lost, so may be the next, and the client has waited long: if there is credit for
- * it, several copies are sent. */
 static bool on_overdue(struct conn *c, struct sent *s)
 {
-	const struct credit *again = &pool_of(c)->again;
-	unsigned copies = again->left / (100 * OVERDUE_PART) + 1;
+	return s->is_told || send_lost_again(c, s);
+}
 
-	if (s->is_told)
-		return true;
-	if (!send_lost_again(c, s))
-		return false;
-	for (unsigned i = 1; s->is_told && i < copies && i < OVERDUE_COPIES; i++)
+/* Where one answer was lost, so may be the next: a copy is not waited for as long as the first. */
+static void on_missing(struct conn *c, struct sent *s)
+{
+	if (s->is_copy && !s->is_told)
 		(void)send_lost_again(c, s);
-	return true;
 }
 
 void pool_doubt(struct conn *c)
@@ -472,6 +468,7 @@ const struct conn_events pool_conn_events = {
     .slow = on_slow,
     .late = on_late,
     .overdue = on_overdue,
+    .missing = on_missing,
     .doubt = pool_doubt,
     .silent = on_silent,
     .dismissed = on_dismissed,

@@ -16,10 +16,6 @@
 #define AGAIN_PERCENT 10
 #define AGAIN_BURST 20
 
-/* Copies of one such query at once, at most; and how many must be left for each of them. */
-#define OVERDUE_COPIES 3
-#define OVERDUE_PART 4
-
 /* Copies of what is out on a connection that may be dead: twice as many as there were answers, up to all
  * that is out on half a connection. So names that nobody answers, which make connections look dead, do
  * not multiply; a dead connection's queries are all sent again; and where they had to wait for answers,
