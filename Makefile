@@ -5,7 +5,8 @@
 #   make check         all tests, or some: RINGS="unit e2e"; the last line is
 #                      "N passed, N failed, N skipped"
 #   make check-debian  make demo and make check in a fresh Debian: SUITE=trixie
-#   make torture       new random worlds for MINUTES, on all CPUs (docs/testing.md)
+#   make torture       new random worlds and new chaos for MINUTES (docs/testing.md)
+#   make planted       random worlds find known faults that are put back
 #   make fuzz          each fuzz target for FUZZ_SECONDS
 #   make install       into DESTDIR, under PREFIX
 #   make image-check   builds the container image, runs it, resolves through it
@@ -57,6 +58,10 @@ torture:
 	@scripts/need check
 	@$(PYTHON) scripts/torture $(MINUTES)
 
+planted:
+	@scripts/need check
+	@$(PYTHON) scripts/planted
+
 fuzz:
 	@scripts/need fuzz
 	@$(PYTHON) scripts/fuzz $(FUZZ_SECONDS)
@@ -86,5 +91,5 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all demo check check-debian torture fuzz install image-check bench bench-faults format clean FORCE
+.PHONY: all demo check check-debian torture planted fuzz install image-check bench bench-faults format clean FORCE
 FORCE:

@@ -8,29 +8,29 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/commands.h"
 #include "admin/control.h"
 #include "admin/http.h"
 #include "admin/state.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/version.h"
 #include "cache/file.h"
 #include "cli/check.h"
 #include "cli/control.h"
 #include "cli/health.h"
 #include "cli/version.h"
-#include "commands.h"
 #include "conf/options.h"
-#include "listen.h"
-#include "names.h"
+#include "daemon/cache_persist.h"
+#include "daemon/listeners.h"
+#include "daemon/preflight.h"
+#include "daemon/worker.h"
+#include "forwarding/bootstrap.h"
+#include "forwarding/certwatch.h"
+#include "forwarding/forwarding.h"
 #include "os/control_path.h"
 #include "os/cpu.h"
 #include "os/descriptors.h"
-#include "preflight.h"
-#include "reload.h"
-#include "upstreams.h"
-#include "version.h"
-#include "warm_start.h"
-#include "worker.h"
 
 #define EXIT_RUNTIME 1
 #define EXIT_USAGE 2
@@ -44,15 +44,15 @@ struct daemon {
 	uint64_t *heartbeats[WORKERS_MAX];
 	struct hash_key hash_key;
 	struct cache *cache; /* NULL: off */
-	struct warm_start *warm_start;
-	struct reload *reload;
-	struct names *names;
+	struct cache_persist *cache_persist;
+	struct certwatch *certwatch;
+	struct bootstrap *bootstrap;
 	struct domains *domains; /* for the policy shard; else NULL */
 	struct control *control;
 	char control_path[CONF_PATH_MAX];
 	struct commands commands;
-	struct upstreams upstreams;
-	struct http_options http_options;
+	struct forwarding forwarding;
+	struct sources sources;
 	struct http *http;
 };
 
@@ -82,7 +82,8 @@ static int make_cache(struct daemon *d)
 		return complain(EXIT_RUNTIME,
 				"no memory for the cache: lower cache-size");
 	if (d->cache && d->config.cache_file[0])
-		d->warm_start = warm_start_begin(d->cache, &d->config, &d->hash_key);
+		d->cache_persist =
+		    cache_persist_begin(d->cache, &d->config, &d->hash_key);
 	return 0;
 }
 
@@ -101,7 +102,7 @@ static int make_workers(struct daemon *d)
 	struct worker_options o = {.config = &d->config,
 				   .share = d->worker_count,
 				   .hash_key = &d->hash_key,
-				   .upstreams = &d->upstreams,
+				   .forwarding = &d->forwarding,
 				   .domains = d->domains,
 				   .cache = d->cache};
 
@@ -135,25 +136,30 @@ static void free_workers(struct daemon *d)
 
 /* ---- the admin's door ---- */
 
+static void set_sources(struct daemon *d)
+{
+	d->sources =
+	    (struct sources){.worker_count = d->worker_count,
+			     .workers = d->metrics,
+			     .upstream_count = d->forwarding.count,
+			     .upstreams = d->forwarding.labels,
+			     .unauthenticated = d->forwarding.unauthenticated,
+			     .heartbeats = d->heartbeats,
+			     .cache_numbers = d->cache ? commands_cache_numbers : NULL,
+			     .cache_arg = d->cache,
+			     .started = moment_now()};
+}
+
 static int start_http(struct daemon *d)
 {
+	const struct http_options o = {.listen = d->config.http, .sources = &d->sources};
 	char address[ADDRESS_TEXT_MAX];
 	int r;
 
-	d->http_options = (struct http_options){
-	    .listen = d->config.http,
-	    .worker_count = d->worker_count,
-	    .workers = d->metrics,
-	    .upstream_count = d->upstreams.count,
-	    .upstreams = d->upstreams.labels,
-	    .unauthenticated = d->upstreams.unauthenticated,
-	    .heartbeats = d->heartbeats,
-	    .cache_numbers = d->cache ? commands_cache_numbers : NULL,
-	    .cache_arg = d->cache,
-	    .started = moment_now()};
+	set_sources(d);
 	if (!d->config.http_set)
 		return 0;
-	r = http_start(&d->http, &d->http_options);
+	r = http_start(&d->http, &o);
 	if (r == 0)
 		return 0;
 	fprintf(stderr, "%s: http %s: %s\n", DOTGATE_NAME,
@@ -168,11 +174,11 @@ static bool make_commands(struct daemon *d)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	d->commands = (struct commands){
 	    .cache = d->cache,
-	    .numbers = &d->http_options,
-	    .upstreams = &d->upstreams,
+	    .sources = &d->sources,
+	    .forwarding = &d->forwarding,
 	    .config = &d->config,
-	    .vitals = vitals_new(&d->http_options, (uint64_t)now.tv_sec * 1000000)};
-	return d->commands.vitals != NULL;
+	    .liveness = liveness_new(&d->sources, (uint64_t)now.tv_sec * 1000000)};
+	return d->commands.liveness != NULL;
 }
 
 /* Without a place of its own choice the daemon does without; one that was asked for must be
@@ -221,8 +227,8 @@ static void announce(const struct daemon *d)
 	for (unsigned i = 0; i < d->config.listen_count; i++)
 		log_line(LOG_NOTICE, "listening on %s",
 			 address_text(&d->config.listen[i], text));
-	for (unsigned i = 0; i < d->upstreams.count; i++)
-		log_line(LOG_NOTICE, "forwarding to %s", d->upstreams.labels[i]);
+	for (unsigned i = 0; i < d->forwarding.count; i++)
+		log_line(LOG_NOTICE, "forwarding to %s", d->forwarding.labels[i]);
 	log_line(LOG_NOTICE, DOTGATE_NAME " " DOTGATE_VERSION " is ready: %u worker%s",
 		 d->worker_count, d->worker_count == 1 ? "" : "s");
 }
@@ -258,7 +264,7 @@ static void wait_for_workers(struct daemon *d, const sigset_t *set)
 
 static void hang_up(struct daemon *d)
 {
-	reload_now(d->reload);
+	certwatch_read(d->certwatch);
 	log_line(LOG_NOTICE,
 		 "SIGHUP: certificate files are read again; restart to apply a changed "
 		 "configuration");
@@ -270,7 +276,7 @@ static void wait_for_end(struct daemon *d, const sigset_t *set)
 
 	while (sigwait(set, &sig) == 0 && sig != SIGTERM && sig != SIGINT) {
 		if (sig == SIGUSR1)
-			state_log(&d->http_options);
+			state_log(&d->sources);
 		else
 			hang_up(d);
 	}
@@ -283,10 +289,10 @@ static void wait_for_end(struct daemon *d, const sigset_t *set)
 
 static void share_descriptors(struct daemon *d)
 {
-	unsigned plain = upstreams_plain(&d->upstreams);
+	unsigned plain = forwarding_plain(&d->forwarding);
 	const struct descriptor_users users = {.workers = d->worker_count,
 					       .listeners = d->config.listen_count,
-					       .tls = d->upstreams.count - plain,
+					       .tls = d->forwarding.count - plain,
 					       .plain = plain,
 					       .http = d->config.http_set};
 
@@ -296,7 +302,7 @@ static void share_descriptors(struct daemon *d)
 /* Everything up to the first query. Returns 0 or the exit code. */
 static int set_up(struct daemon *d)
 {
-	char error[UPSTREAMS_ERROR_MAX];
+	char error[FORWARDING_ERROR_MAX];
 	int r;
 
 	d->worker_count = d->config.workers ? d->config.workers : cpu_count("");
@@ -306,11 +312,11 @@ static int set_up(struct daemon *d)
 		return EXIT_USAGE;
 	/* the daemon can do without: to serve is more than to keep */
 	(void)preflight_files(&d->config, say_warning);
-	r = upstreams_make(&d->upstreams, &d->config, error);
+	r = forwarding_make(&d->forwarding, &d->config, error);
 	if (r < 0)
 		return complain(r == -ENOMEM ? EXIT_RUNTIME : EXIT_USAGE, error);
 	share_descriptors(d);
-	r = names_begin(&d->names, &d->upstreams, &d->config, error);
+	r = bootstrap_begin(&d->bootstrap, &d->forwarding, &d->config, error);
 	if (r < 0)
 		return complain(r == -EINVAL ? EXIT_USAGE : EXIT_RUNTIME, error);
 	if (d->config.policy == POLICY_SHARD && domains_new(&d->domains) < 0)
@@ -321,7 +327,7 @@ static int set_up(struct daemon *d)
 	if (r == 0)
 		r = make_workers(d);
 	if (r == 0)
-		r = listen_all(&d->config, d->workers, d->worker_count);
+		r = listeners_bind(&d->config, d->workers, d->worker_count);
 	if (r == 0)
 		r = start_http(d);
 	if (r == 0)
@@ -331,16 +337,16 @@ static int set_up(struct daemon *d)
 	return r;
 }
 
-static void start_reload(struct daemon *d)
+static void start_certwatch(struct daemon *d)
 {
-	struct upstreams *u = &d->upstreams;
+	struct forwarding *f = &d->forwarding;
 
-	d->reload = reload_new();
-	for (unsigned i = 0; i < u->count; i++)
-		reload_add(d->reload, "upstream", u->labels[i], u->pool[i].peer,
-			   &u->trust[i]);
-	names_reload(d->names, d->reload);
-	reload_start(d->reload);
+	d->certwatch = certwatch_new();
+	for (unsigned i = 0; i < f->count; i++)
+		certwatch_add(d->certwatch, "upstream", f->labels[i], f->pool[i].peer,
+			      &f->trust[i]);
+	bootstrap_watch_certs(d->bootstrap, d->certwatch);
+	certwatch_start(d->certwatch);
 }
 
 static int serve(struct daemon *d)
@@ -356,21 +362,21 @@ static int serve(struct daemon *d)
 			 "no log thread: log lines are written by the workers");
 	if (r == 0) {
 		announce(d);
-		start_reload(d);
+		start_certwatch(d);
 		wait_for_end(d, &set);
 		/* first: whatever holds up the rest must not cost the cache */
-		warm_start_save(d->warm_start);
+		cache_persist_save(d->cache_persist);
 		log_line(LOG_NOTICE, "ended");
 	}
-	reload_end(d->reload);
-	names_end(d->names);
+	certwatch_end(d->certwatch);
+	bootstrap_end(d->bootstrap);
 	http_stop(d->http);
 	control_stop(d->control);
-	vitals_free(d->commands.vitals);
+	liveness_free(d->commands.liveness);
 	free_workers(d);
-	warm_start_end(d->warm_start);
+	cache_persist_end(d->cache_persist);
 	cache_free(d->cache);
-	upstreams_free(&d->upstreams);
+	forwarding_free(&d->forwarding);
 	domains_free(d->domains);
 	log_stop();
 	return r;

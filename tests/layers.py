@@ -14,24 +14,25 @@ import tempfile
 # Lowest first. A room may include from its own room and from lower layers; rooms that share a
 # layer do not know each other.
 LAYERS = [
-    {"base", "version.h"},
+    {"base"},
     {"dns"},
     {"net"},
-    {"front", "upstream", "cache", "admin"},
+    {"front", "upstream", "cache", "telemetry"},
     {"proxy"},
-    {"worker"},
+    {"forwarding"},
+    {"admin"},
+    {"daemon"},
     {"cli"},
     {"main"},
 ]
-WORKER = 5
+UPPER = LAYERS.index({"forwarding"})
 
-# Used at start-up only: below the worker they are known to nobody, and know no more than the net
-# and each other.
+# Known to the upper layers only, and know no more than the net and each other.
 BESIDE = {"conf", "os"}
 BESIDE_LAYER = 2
 
-# Files at the top that belong to a room by their name.
-TOP_FILES = {"version.h": "version.h", "main.c": "main"}
+# The only file at the top, and its room.
+TOP_FILES = {"main.c": "main"}
 
 # A header of a library, and the beginnings of the only files that may include it.
 LIBRARIES = {
@@ -52,9 +53,9 @@ COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
 
 def room_of(path):
-    """The room of a file of src/: its folder, or for files at the top the part they are of."""
+    """The room of a file of src/: its folder. A loose file at the top is in no room."""
     folder, slash, _ = path.partition("/")
-    return folder if slash else TOP_FILES.get(path, "worker")
+    return folder if slash else TOP_FILES.get(path, path)
 
 
 def layer_of(room):
@@ -68,7 +69,7 @@ def may_include(room, other):
     if room == other:
         return True
     if other in BESIDE:
-        return room in BESIDE or layer_of(room) >= WORKER
+        return room in BESIDE or layer_of(room) >= UPPER
     layer = BESIDE_LAYER + 1 if room in BESIDE else layer_of(room)
     return layer_of(other) is not None and layer_of(other) < layer
 
@@ -129,8 +130,8 @@ def check_tree(root):
 # ---- the self-test: a tree that is right, and one seeded fault at a time ----
 
 RIGHT = {
-    "version.h": "",
     "base/log.h": "#include <stdio.h>\n",
+    "base/version.h": "",
     "dns/name.h": '#include <string.h>\n#include "base/log.h"\n',
     "net/tls.h": '#include "base/log.h"\n',
     "net/tls.c": '#include "net/tls_peer.h"\n\n# include <openssl/ssl.h>\n',
@@ -138,15 +139,17 @@ RIGHT = {
     "net/loop.c": '#include "base/log.h"\n',
     "front/udp.h": '#include "dns/name.h"\n#include "net/tls.h"\n',
     "upstream/pool.h": '#include "net/tls.h"\n/* #include "front/udp.h" */\n',
-    "admin/http.c": '#include <microhttpd.h>\n#include "net/tls.h"\n#include "version.h"\n',
+    "telemetry/totals.c": '#include "base/log.h"\n#include "dns/name.h"\n',
     "conf/config.h": '#include "net/tls.h"\n',
     "os/cpu.h": '#include "conf/config.h"\n',
     "proxy/query.h": '#include "front/udp.h"\n#include "upstream/pool.h"\n',
-    "worker.h": '#include "proxy/query.h"\n#include "conf/config.h"\n',
-    "listen.c": '#include "front/udp.h"\n',
+    "forwarding/stub.c": '#include "upstream/pool.h"\n#include "conf/config.h"\n',
+    "admin/http.c": '#include <microhttpd.h>\n#include "telemetry/totals.c"\n#include "base/version.h"\n',
+    "daemon/worker.h": '#include "proxy/query.h"\n#include "conf/config.h"\n',
+    "daemon/listeners.c": '#include "front/udp.h"\n#include "admin/http.c"\n',
     "cli/check.c": '#include "conf/config.h"\n#include "net/tls.h"\n',
-    "cli/version.h": '#include "../version.h"\n',
-    "main.c": '#include "worker.h"\n#include "os/cpu.h"\n#include "cli/version.h"\n',
+    "cli/version.h": '#include "../base/version.h"\n',
+    "main.c": '#include "daemon/worker.h"\n#include "os/cpu.h"\n#include "cli/version.h"\n',
 }
 
 WRONG = [
@@ -165,19 +168,24 @@ WRONG = [
     ("front/udp.h", '#include "proxy/query.h"'),
     ("upstream/pool.h", "\t#\tinclude \"front/udp.h\""),
     ("upstream/pool.h", "#include <openssl/x509.h>"),
-    ("admin/http.c", '#include "upstream/pool.h"'),
-    ("admin/http.c", '#include "conf/config.h"'),
-    ("proxy/query.h", '#include "worker.h"'),
+    ("upstream/pool.h", '#include "forwarding/stub.c"'),
+    ("admin/http.c", '#include "daemon/worker.h"'),
+    ("telemetry/totals.c", '#include "admin/http.c"'),
+    ("telemetry/totals.c", '#include "upstream/pool.h"'),
+    ("forwarding/stub.c", '#include "admin/http.c"'),
+    ("forwarding/stub.c", "#include <microhttpd.h>"),
+    ("proxy/query.h", '#include "daemon/worker.h"'),
     ("proxy/query.h", '#include "conf/config.h"'),
     ("proxy/query.h", "#include <microhttpd.h>"),
     ("conf/config.h", '#include "front/udp.h"'),
     ("os/cpu.h", '#include "proxy/query.h"'),
-    ("worker.h", '#include "cli/check.c"'),
+    ("daemon/worker.h", '#include "cli/check.c"'),
     ("cli/check.c", '#include "../main.c"'),
     ("base/log.h", '#include "../dns/name.h"'),
     ("main.c", '#include "log.h"'),
     ("main.c", "#include HEADER"),
     ("extra/room.h", '#include "base/log.h"'),
+    ("loose.c", '#include "base/log.h"'),
 ]
 
 

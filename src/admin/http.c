@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "admin/exposition.h"
 #include "admin/http_clients.h"
 #include "admin/microhttpd.h"
-#include "admin/vitals.h"
+#include "telemetry/liveness.h"
+#include "telemetry/prometheus.h"
 
 /* Octets for one connection's request and response headers. */
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
@@ -33,7 +33,7 @@ struct http {
 	struct http_clients clients; /* of the thread alone */
 	pthread_t thread;
 	int end; /* readable: the thread is to end */
-	struct vitals *vitals;
+	struct liveness *liveness;
 	bool draining; /* set by another thread */
 };
 
@@ -69,20 +69,20 @@ static void page_metrics(struct http *h, struct page *p)
 {
 	p->status = MHD_HTTP_OK;
 	p->type = EXPOSITION;
-	p->body = exposition_make(&h->options, &p->len);
+	p->body = prometheus_make(h->options.sources, &p->len);
 }
 
 static void page_health(struct http *h, struct page *p)
 {
 	char text[TEXT_MAX];
-	int stuck = vitals_stuck(h->vitals, monotonic_us());
+	int stuck = liveness_stuck(h->liveness, monotonic_us());
 
 	if (stuck < 0) {
 		page_text(p, MHD_HTTP_OK, "ok\n");
 		return;
 	}
 	snprintf(text, sizeof text, "worker %d has not moved for %d s or more\n", stuck,
-		 VITALS_STUCK_US / 1000000);
+		 LIVENESS_STUCK_US / 1000000);
 	page_text(p, MHD_HTTP_SERVICE_UNAVAILABLE, text);
 }
 
@@ -90,7 +90,7 @@ static void page_ready(struct http *h, struct page *p)
 {
 	if (__atomic_load_n(&h->draining, __ATOMIC_RELAXED))
 		page_text(p, MHD_HTTP_SERVICE_UNAVAILABLE, "draining\n");
-	else if (!vitals_useful(h->vitals))
+	else if (!liveness_useful(h->liveness))
 		page_text(
 		    p, MHD_HTTP_SERVICE_UNAVAILABLE,
 		    "no upstream has answered yet, and all have failed: see the log\n");
@@ -306,7 +306,7 @@ static void free_http(struct http *h)
 		h->api.MHD_stop_daemon(h->daemon);
 	if (h->end >= 0)
 		close(h->end);
-	vitals_free(h->vitals);
+	liveness_free(h->liveness);
 	free(h);
 }
 
@@ -326,8 +326,8 @@ int http_start(struct http **out, const struct http_options *o)
 		return -ENOMEM;
 	h->options = *o;
 	h->end = -1;
-	h->vitals = vitals_new(&h->options, monotonic_us());
-	if (!h->vitals)
+	h->liveness = liveness_new(h->options.sources, monotonic_us());
+	if (!h->liveness)
 		goto failed;
 	error = microhttpd_open(&h->api);
 	if (error)

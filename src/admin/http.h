@@ -4,31 +4,14 @@
 
 #include <stdbool.h>
 
-#include "admin/started.h"
 #include "base/address.h"
-#include "base/metric.h"
+#include "telemetry/sources.h"
 
 struct http;
 
-/* The numbers of the cache, which this room does not know. */
-struct cache_numbers {
-	uint64_t entries, bytes, size, evictions;
-};
-
-/* What the pages show. Pointers must outlive the http; the counters are only read. */
 struct http_options {
 	struct address listen;
-	unsigned worker_count;
-	struct metrics *const *workers; /* one for each worker */
-	unsigned upstream_count;
-	const char *const *upstreams; /* canonical spelling, the label of upstream i */
-	const bool *unauthenticated;  /* auth=none, by upstream */
-	/* A number that each worker's loop raises at least once a second, by worker. */
-	uint64_t *const *heartbeats;
-	/* NULL: there is no cache. */
-	void (*cache_numbers)(void *arg, struct cache_numbers *out);
-	void *cache_arg;
-	struct moment started;
+	const struct sources *sources; /* what the pages show; outlives the http */
 };
 
 /* True if libmicrohttpd is installed. */

@@ -22,6 +22,7 @@
 	X(MHD_destroy_response)
 
 struct microhttpd {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it is a member's name */
 #define X(name) __typeof__(name) *name;
 	MICROHTTPD_FUNCTIONS(X)
 #undef X

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "admin/totals.h"
 #include "base/log.h"
+#include "telemetry/totals.h"
 
 typedef unsigned long long ull;
 
@@ -19,20 +19,20 @@ static void upstream_log(const char *label, const struct upstream_metrics *u)
 	    (ull)u->opened[1]);
 }
 
-void state_log(const struct http_options *o)
+void state_log(const struct sources *s)
 {
 	struct metrics *m = malloc(sizeof *m);
 
 	if (!m)
 		return;
-	totals_make(m, o);
+	totals_make(m, s);
 	log_line(
 	    LOG_NOTICE,
 	    "state: %u workers, %llu queries in flight, %llu TCP clients, %llu queries "
 	    "joined, %llu replays",
-	    o->worker_count, (ull)m->flights, (ull)m->tcp_clients, (ull)m->joined,
+	    s->worker_count, (ull)m->flights, (ull)m->tcp_clients, (ull)m->joined,
 	    (ull)m->replays);
-	for (unsigned i = 0; i < o->upstream_count; i++)
-		upstream_log(o->upstreams[i], &m->upstream[i]);
+	for (unsigned i = 0; i < s->upstream_count; i++)
+		upstream_log(s->upstreams[i], &m->upstream[i]);
 	free(m);
 }

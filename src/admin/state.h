@@ -2,9 +2,9 @@
 #ifndef DOTGATE_ADMIN_STATE_H
 #define DOTGATE_ADMIN_STATE_H
 
-#include "admin/http.h"
+#include "telemetry/sources.h"
 
 /* Logs one line for the whole and one for each upstream. */
-void state_log(const struct http_options *o);
+void state_log(const struct sources *s);
 
 #endif

@@ -7,11 +7,11 @@
 #include "base/log.h"
 #include "cache/cache.h"
 #include "conf/options.h"
-#include "listen.h"
-#include "names.h"
+#include "daemon/listeners.h"
+#include "daemon/preflight.h"
+#include "forwarding/bootstrap.h"
+#include "forwarding/forwarding.h"
 #include "net/tls.h"
-#include "preflight.h"
-#include "upstreams.h"
 
 enum { EXIT_GOOD = 0, EXIT_CONFIGURATION = 2 };
 
@@ -46,31 +46,32 @@ static bool check_upstream(const struct config *c, const struct upstream_conf *u
 }
 
 /* How many different ones there are. A copy (time-grace) has the addresses of its original. */
-static unsigned count_upstreams(const struct upstreams *u)
+static unsigned count_upstreams(const struct forwarding *f)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < u->count; i++)
-		n += u->pool[i].addresses == &u->addresses[i];
+	for (unsigned i = 0; i < f->count; i++)
+		n += f->pool[i].addresses == &f->addresses[i];
 	return n;
 }
 
 /* What is wrong with all of them together. COUNT: how many there are. */
 static bool check_together(const struct config *c, unsigned *count)
 {
-	struct upstreams *u = malloc(sizeof *u);
-	char error[UPSTREAMS_ERROR_MAX] = "out of memory";
+	struct forwarding *f = malloc(sizeof *f);
+	char error[FORWARDING_ERROR_MAX] = "out of memory";
 	bool good;
 
 	log_set_level(LOG_ERROR); /* what is not safe has been told */
-	good = u && upstreams_make(u, c, error) == 0 && names_check(u, c, error) == 0;
+	good =
+	    f && forwarding_make(f, c, error) == 0 && bootstrap_check(f, c, error) == 0;
 	if (!good)
 		fprintf(stderr, "dotgate: %s\n", error);
 	else
-		*count = count_upstreams(u);
-	if (u)
-		upstreams_free(u);
-	free(u);
+		*count = count_upstreams(f);
+	if (f)
+		forwarding_free(f);
+	free(f);
 	return good;
 }
 
@@ -99,11 +100,11 @@ static bool check_memory(const struct config *c)
 /* Does this machine have what the daemon would need? */
 static bool check_machine(const struct config *c)
 {
-	const struct listen_sayings say = {complain, warn};
+	const struct listeners_sayings say = {complain, warn};
 	bool libraries = preflight_libraries(c, complain);
 	bool files = preflight_files(c, complain);
 	bool control = preflight_control(c, complain);
-	bool ports = listen_check(c, &say);
+	bool ports = listeners_check(c, &say);
 
 	return check_memory(c) && libraries && files && control && ports;
 }

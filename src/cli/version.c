@@ -3,7 +3,7 @@
 
 #include <gnu/libc-version.h>
 
-#include "../version.h"
+#include "base/version.h"
 #include "net/tls.h"
 
 int cli_version(FILE *out)

@@ -255,7 +255,7 @@ int tcp_table_init(struct tcp *t)
 	struct list *lists[] = {&t->quiet,  &t->busy,	 &t->dirty,
 				&t->resume, &t->holding, &t->free};
 
-	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
 		list_init(lists[i]);
 	/* a newcomer is counted before another one gives way to it */
 	t->census = census_new(t->options.clients_max + 1);

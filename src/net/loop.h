@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct loop;
-struct timer;
+struct heap;
 
 /* What a descriptor is ready for; a bit set. An error or hang-up shows as both. */
 #define LOOP_READ 1u
@@ -57,6 +57,9 @@ bool loop_relieve(struct loop *l, int error);
 /* Microseconds of CLOCK_BOOTTIME (it goes on while the machine sleeps, so that what is too
  * old on waking is known to be), read once per round. */
 uint64_t loop_now(const struct loop *l);
+
+/* The loop's deadlines, for timer.c: an item is due when loop_now() is. */
+struct heap *loop_heap(struct loop *l);
 
 /* Runs rounds until loop_stop(): wait, clients, upstreams, due timers, round ends. */
 void loop_run(struct loop *l);

@@ -1,126 +1,21 @@
-/* timer: deadlines in a binary heap, the next one on top. */
+/* timer: deadlines in the heap of a loop. */
 #include "net/timer.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
-#include "net/heap.h"
-
-/* Timers of a worker without clients. */
-#define SIZE_MIN 64
-
-static bool before(const struct heap_entry *a, const struct heap_entry *b)
-{
-	return a->due != b->due ? a->due < b->due : a->order < b->order;
-}
-
-static void place(struct heap *h, unsigned i, struct heap_entry e)
-{
-	h->entries[i] = e;
-	e.timer->slot = i + 1;
-}
-
-/* Puts E at I or, as long as it comes before what is above, higher. */
-static void sift_up(struct heap *h, unsigned i, struct heap_entry e)
-{
-	while (i > 0 && before(&e, &h->entries[(i - 1) / 2])) {
-		place(h, i, h->entries[(i - 1) / 2]);
-		i = (i - 1) / 2;
-	}
-	place(h, i, e);
-}
-
-/* Puts E at I or, as long as one below comes before it, lower. */
-static void sift_down(struct heap *h, unsigned i, struct heap_entry e)
-{
-	for (;;) {
-		unsigned child = 2 * i + 1;
-
-		if (child + 1 < h->count &&
-		    before(&h->entries[child + 1], &h->entries[child]))
-			child++;
-		if (child >= h->count || !before(&h->entries[child], &e))
-			break;
-		place(h, i, h->entries[child]);
-		i = child;
-	}
-	place(h, i, e);
-}
-
-/* Puts E at I, the place of an entry that has left or whose key was another. */
-static void sift(struct heap *h, unsigned i, struct heap_entry e)
-{
-	if (i > 0 && before(&e, &h->entries[(i - 1) / 2]))
-		sift_up(h, i, e);
-	else
-		sift_down(h, i, e);
-}
-
-static void take_out(struct heap *h, struct timer *t)
-{
-	unsigned i = t->slot - 1;
-	struct heap_entry last = h->entries[--h->count];
-
-	t->slot = 0;
-	if (last.timer != t)
-		sift(h, i, last);
-}
-
-static int grow(struct heap *h)
-{
-	unsigned size = h->size > 0 ? h->size * 2 : SIZE_MIN;
-	struct heap_entry *entries = reallocarray(h->entries, size, sizeof *entries);
-
-	if (!entries)
-		return -ENOMEM;
-	h->entries = entries;
-	h->size = size;
-	return 0;
-}
+#include "net/loop.h"
 
 int timer_set(struct loop *l, struct timer *t, uint64_t due, timer_fn *fn, void *arg)
 {
-	struct heap *h = loop_heap(l);
-	struct heap_entry e = {due > h->earliest ? due : h->earliest, h->order, t};
+	int r = heap_set(loop_heap(l), &t->item, due);
 
-	if (t->slot == 0 && h->count == h->size && grow(h) < 0)
-		return -ENOMEM;
-	h->order++;
+	if (r < 0)
+		return r;
 	t->due = due;
-	t->fn = fn;
-	t->arg = arg;
-	if (t->slot == 0)
-		sift_up(h, h->count++, e);
-	else
-		sift(h, t->slot - 1, e);
+	t->item.fn = fn;
+	t->item.arg = arg;
 	return 0;
 }
 
 void timer_stop(struct loop *l, struct timer *t)
 {
-	if (t->slot != 0)
-		take_out(loop_heap(l), t);
-}
-
-uint64_t heap_next(const struct heap *h)
-{
-	return h->count > 0 ? h->entries[0].due : UINT64_MAX;
-}
-
-void heap_run(struct heap *h, uint64_t now)
-{
-	h->earliest = now + 1;
-	while (h->count > 0 && h->entries[0].due <= now) {
-		struct timer *t = h->entries[0].timer;
-
-		take_out(h, t);
-		t->fn(t->arg);
-	}
-	h->earliest = 0;
-}
-
-void heap_free(struct heap *h)
-{
-	free(h->entries);
-	*h = (struct heap){0};
+	heap_remove(loop_heap(l), &t->item);
 }

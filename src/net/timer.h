@@ -1,20 +1,20 @@
-/* timer: deadlines of one loop, a binary heap of timers that live in their owners. */
+/* timer: deadlines of one loop; the timers live in their owners. */
 #ifndef DOTGATE_NET_TIMER_H
 #define DOTGATE_NET_TIMER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/heap.h"
+
 struct loop;
 
-typedef void timer_fn(void *arg);
+typedef heap_fn timer_fn;
 
 /* Embedded in its owner. Zero-filled, it is idle. */
 struct timer {
 	uint64_t due; /* microseconds, as loop_now() */
-	timer_fn *fn;
-	void *arg;
-	unsigned slot; /* place in the heap + 1; 0: idle */
+	struct heap_item item;
 };
 
 /* Calls FN(ARG) once when the loop's time is DUE or later; a running timer is moved.
@@ -26,7 +26,7 @@ void timer_stop(struct loop *l, struct timer *t);
 
 static inline bool timer_running(const struct timer *t)
 {
-	return t->slot != 0;
+	return t->item.slot != 0;
 }
 
 #endif

@@ -6,8 +6,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
+#include "base/version.h"
 #include "net/tls_peer.h"
-#include "version.h"
 
 /* Names of a certificate that are listed when none of them is the right one. */
 #define NAMES_SHOWN 4

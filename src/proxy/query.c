@@ -23,6 +23,10 @@
 /* No further copy is sent for an answer that is late when so many have been: were one in twenty lost, one
  * query in a hundred thousand would lose all of them. */
 #define LATE_COPIES_MAX 4
+/* When something has changed, and so many in a row of those that wait for a group of upstreams have to
+ * wait on, the others do as well: in a flood thousands wait. More than connections are dialled at a
+ * time, which each of them may ask for. */
+#define WAITS_MAX 16
 /* Copies that are sent because another has got no answer yet. */
 #define SILENCES_MAX 2
 
@@ -399,7 +403,8 @@ static const char *told(const struct proxy *p, enum reason why, const char *text
 	return p->options.ede_detail || why == REASON_OVERLOAD ? text : reason_word(why);
 }
 
-static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
+/* Returns true if F waits for an upstream to take it. */
+static bool send_copy(struct proxy *p, struct flight *f, const struct query *q)
 {
 	struct ask ask = ask_of(f, q);
 	enum reason why = f->why;
@@ -413,29 +418,30 @@ static void send_copy(struct proxy *p, struct flight *f, const struct query *q)
 		case POOL_SENT:
 			f->out += copies;
 			f->copies += copies;
-			return;
+			return false;
 		case POOL_WAIT:
 			list_append(&p->waiting, &f->waiting);
 			if (f->has_stale && !pool_is_usable(p->pool, f->group))
 				(void)serve_stale(p, f, why);
-			return;
+			return true;
 		case POOL_FAILED:
 			break;
 		}
 	}
 	if (f->out)
-		return;
+		return false;
 	if (!f->silent)
 		query_fail(p, f, why, told(p, why, text));
 	else if (f->copies < COPIES_MAX)
 		list_append(&p->waiting, &f->waiting); /* what changes next may help */
+	return false;
 }
 
-static void send_again(struct proxy *p, struct flight *f)
+static bool send_again(struct proxy *p, struct flight *f)
 {
 	struct query q = flights_asked(f);
 
-	send_copy(p, f, &q);
+	return send_copy(p, f, &q);
 }
 
 static void query_lost(void *arg, uint64_t id, enum reason why, bool was_silent)
@@ -485,14 +491,14 @@ static void query_refused_opt(void *arg, uint64_t id, bool was_silent)
 	retry_soon(p, f);
 }
 
-static enum pool_copy query_late(void *arg, uint64_t id, bool alone)
+static enum pool_copy query_late(void *arg, uint64_t id)
 {
 	struct proxy *p = arg;
 	struct flight *f = flights_get(p->flights, id);
 	struct ask ask;
 	struct query q;
 
-	if (!f || f->copies >= LATE_COPIES_MAX || (alone && f->out > 1))
+	if (!f || f->copies >= LATE_COPIES_MAX)
 		return COPY_NEEDLESS;
 	if (flights_are_scarce(p->flights))
 		return COPY_IMPOSSIBLE;
@@ -505,14 +511,39 @@ static enum pool_copy query_late(void *arg, uint64_t id, bool alone)
 	return COPY_SENT;
 }
 
+/* What the pool said of F would be said of any other of its group: it asks for no upstream in
+ * particular, nor without one. */
+static bool is_usual(const struct flight *f)
+{
+	return !f->tried && !f->domain;
+}
+
+/* F waits on, as others of its group had to just now. */
+static void wait_on(struct proxy *p, struct flight *f)
+{
+	list_remove(&f->waiting);
+	list_append(&p->waiting, &f->waiting);
+	if (f->has_stale && !pool_is_usable(p->pool, f->group))
+		(void)serve_stale(p, f, f->why);
+}
+
 static void query_change(void *arg)
 {
 	struct proxy *p = arg;
+	unsigned waits[POOL_GROUPS_MAX] = {0};
 	struct list waiting;
 
 	list_move(&p->waiting, &waiting);
-	while (!list_empty(&waiting))
-		send_again(p, list_entry(waiting.next, struct flight, waiting));
+	while (!list_empty(&waiting)) {
+		struct flight *f = list_entry(waiting.next, struct flight, waiting);
+		unsigned *n = &waits[f->group];
+		bool usual = is_usual(f);
+
+		if (usual && *n >= WAITS_MAX)
+			wait_on(p, f);
+		else if (send_again(p, f) && usual)
+			++*n;
+	}
 }
 
 const struct pool_events query_events = {
@@ -580,7 +611,7 @@ static void renew(struct proxy *p, const struct query *q, const struct asked *a)
 	if (!f)
 		return;
 	metric_inc(&p->options.metrics->prefetches);
-	send_copy(p, f, q);
+	(void)send_copy(p, f, q);
 }
 
 /* A flight for HOST, for which another may have to give way; NULL: HOST holds its share. */
@@ -606,7 +637,7 @@ static void send_first(struct proxy *p, struct flight *f, const struct host *hos
 		       const struct query *q)
 {
 	f->is_heavy = flights_is_heavy(p->flights, host);
-	send_copy(p, f, q);
+	(void)send_copy(p, f, q);
 }
 
 static void forward(struct proxy *p, const struct client *c, const struct query *q,

@@ -88,7 +88,7 @@ struct conn *conn_new(const struct conn_context *k)
 	return c;
 }
 
-static enum reason dial_reason(int error)
+enum reason conn_dial_reason(int error)
 {
 	switch (-error) {
 	case ECONNREFUSED:
@@ -121,7 +121,7 @@ void conn_dial(struct conn *c)
 	if (error == -EADDRNOTAVAIL && !c->dial.all[0].any.sa_family)
 		conn_drop(c, REASON_NO_ADDRESS, "its address is not known yet");
 	else if (error < 0)
-		conn_drop(c, dial_reason(error), strerror(-error));
+		conn_drop(c, conn_dial_reason(error), strerror(-error));
 }
 
 void conn_shake_hands(struct conn *c)
@@ -172,7 +172,7 @@ static void on_dialled(void *arg, int fd, const struct address *address)
 	struct conn *c = arg;
 
 	if (fd < 0) {
-		conn_drop(c, dial_reason(fd), strerror(-fd));
+		conn_drop(c, conn_dial_reason(fd), strerror(-fd));
 		return;
 	}
 	c->fd = fd;

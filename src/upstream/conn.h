@@ -192,6 +192,9 @@ void conn_drop(struct conn *c, enum reason why, const char *detail);
 /* What an answer is matched by besides its id: name without case, type, class. */
 uint64_t conn_question_hash(const struct hash_key *key, const struct question *q);
 
+/* What -ERRNO of a dial, or of a socket in the clear, says. */
+enum reason conn_dial_reason(int error);
+
 /* The word of a state, for logs. */
 const char *conn_state_word(enum conn_state s);
 

@@ -104,7 +104,7 @@ static int attempt(struct dial *d)
 /* Starts attempts until one does not fail at once; each address at most once. */
 static void try_some(struct dial *d)
 {
-	int r = -1;
+	int r;
 
 	while (d->next < 2 * d->count) {
 		r = attempt(d);

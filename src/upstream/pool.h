@@ -52,9 +52,8 @@ struct pool_events {
 	void (*silent)(void *arg, uint64_t flight, unsigned upstream);
 	/* An upstream has refused FLIGHT's query for its OPT record (RFC 6891 7). */
 	void (*refused_opt)(void *arg, uint64_t flight, bool was_silent);
-	/* FLIGHT takes long: pool_send_copy(), called from here, would help. If ALONE, only
-	 * where no other copy is counted on. */
-	enum pool_copy (*late)(void *arg, uint64_t flight, bool alone);
+	/* FLIGHT takes long: pool_send_copy(), called from here, would help. */
+	enum pool_copy (*late)(void *arg, uint64_t flight);
 	/* Something changed: what was told POOL_WAIT, and what was lost, should be sent
 	 * (again). */
 	void (*change)(void *arg);

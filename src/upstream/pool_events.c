@@ -1,10 +1,13 @@
 /* pool_events: what connections tell, and what follows from it. */
+#include <errno.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "dns/message.h"
 #include "upstream/pool_state.h"
 
 /* A silent upstream is asked a neutral question no more often than this. */
-#define PROBE_SILENCE_US 1000000
+#define PROBE_SILENCE_US 50000
 
 /* After upstream_failed() or upstream_silent(). */
 static void went_down(struct upstream *u, bool was_up)
@@ -41,7 +44,7 @@ static enum pool_copy tell_late(struct upstream *u, struct conn *c, uint64_t fli
 	p->lateness = why;
 	p->late = u;
 	p->late_conn = c;
-	sent = o->events->late(o->arg, flight, why == LATE_LOST);
+	sent = o->events->late(o->arg, flight);
 	p->lateness = NOT_LATE;
 	return sent;
 }
@@ -213,13 +216,33 @@ static void on_slow(struct conn *c)
 	pool_of(c)->changed = true;
 }
 
+/* S has most likely been lost. False: it cannot be sent again just now. */
+static bool send_lost_again(struct conn *c, struct sent *s)
+{
+	struct pool *p = pool_of(c);
+	enum pool_copy copy;
+
+	if (p->again.left < 100 || buf_len(&c->in))
+		return false; /* or an answer is just coming */
+	copy = tell_late(upstream_of(c), c, s->flight, LATE_LOST);
+	if (copy == COPY_SENT) {
+		s->is_told = true;
+		p->again.left -= 100;
+	}
+	return copy != COPY_IMPOSSIBLE;
+}
+
 /* One in twenty is late by definition, and fewer may be copied: most that have to wait for it are
  * answered meanwhile, and the copies are left for those that have been lost. */
 static bool on_late(struct conn *c, struct sent *s)
 {
 	struct pool *p = pool_of(c);
 
-	if (s->is_told || p->options.hedge == HEDGE_OFF)
+	if (s->is_told)
+		return true;
+	if (s->is_copy)
+		return send_lost_again(c, s); /* the first was lost, and now this */
+	if (p->options.hedge == HEDGE_OFF)
 		return true;
 	if (p->hedges.left < 100)
 		return false;
@@ -230,20 +253,16 @@ static bool on_late(struct conn *c, struct sent *s)
 	return true;
 }
 
+/* Two copies: where one answer was lost, so may be the next, and the client has waited long. */
 static bool on_overdue(struct conn *c, struct sent *s)
 {
-	struct pool *p = pool_of(c);
-	enum pool_copy copy;
-
 	if (s->is_told)
 		return true;
-	if (p->again.left < 100 || buf_len(&c->in))
-		return false; /* or an answer is just coming */
-	copy = tell_late(upstream_of(c), c, s->flight, LATE_LOST);
-	s->is_told = copy == COPY_SENT;
+	if (!send_lost_again(c, s))
+		return false;
 	if (s->is_told)
-		p->again.left -= 100;
-	return copy != COPY_IMPOSSIBLE;
+		(void)send_lost_again(c, s);
+	return true;
 }
 
 void pool_doubt(struct conn *c)
@@ -343,6 +362,18 @@ static void on_lost(struct conn *c, const struct sent *s, enum reason why)
 }
 
 /* ---- in the clear ---- */
+
+bool pool_send_plain(struct upstream *u, const struct ask *a)
+{
+	int r = plain_send(u->plain, a);
+
+	if (r < 0 && !addresses_count(u->context.addresses))
+		went_down(u, upstream_failed(u, REASON_NO_ADDRESS,
+					     "its address is not known yet"));
+	else if (r < 0 && r != -ENOSPC)
+		went_down(u, upstream_failed(u, conn_dial_reason(r), strerror(-r)));
+	return r == 0;
+}
 
 static bool on_plain_answer(void *arg, const struct plain_query *q,
 			    const struct response *r, uint64_t rtt_us)

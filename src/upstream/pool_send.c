@@ -47,7 +47,7 @@ static bool send_on(struct conn *c, const struct ask *a, enum lateness why)
 static bool send_to(struct pick to, const struct ask *a, enum lateness why)
 {
 	bool sent = to.upstream && (to.conn ? send_on(to.conn, a, why)
-					    : plain_send(to.upstream->plain, a) == 0);
+					    : pool_send_plain(to.upstream, a));
 
 	if (sent)
 		capacity_sent(&to.upstream->capacity,
@@ -107,6 +107,8 @@ enum pool_verdict pool_send(struct pool *p, const struct ask *a, uint64_t until_
 	if (to.conn && !conn_takes(to.conn, a->query))
 		return POOL_WAIT; /* until the handshake has ended */
 	if (!send_to(to, a, NOT_LATE)) {
+		if (!to.conn && to.upstream->health.down) /* now it is known */
+			return pool_send(p, a, until_us, copies, why, text);
 		*why = REASON_OVERLOAD;
 		*text = "overload: no memory, or no socket, for one more query";
 		return POOL_FAILED;

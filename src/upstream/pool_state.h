@@ -60,6 +60,10 @@ static inline uint64_t pool_now(const struct pool *p)
 extern const struct conn_events pool_conn_events;
 extern const struct plain_events pool_plain_events;
 
+/* Sends the query of A to U, in the clear. Returns true if it was sent; U is DOWN if the network has
+ * refused it. */
+bool pool_send_plain(struct upstream *u, const struct ask *a);
+
 /* C, which has queries out, may be dead. */
 void pool_doubt(struct conn *c);
 

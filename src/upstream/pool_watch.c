@@ -43,7 +43,7 @@ static void try_again(struct upstream *u)
 	if (is_being_tried(u))
 		return;
 	if (u->plain)
-		(void)plain_send(u->plain, &neutral);
+		(void)pool_send_plain(u, &neutral);
 	else if (c)
 		(void)conn_send(c, &neutral); /* it is connected, but has not answered */
 	else

@@ -17,10 +17,10 @@
 #define BUSY_QUERIES 50
 #define BUSY_US 1000000
 
-/* An upstream that closes idle connections sooner than this, and has done so twice in a row, is not
- * kept warm. Once may be its restart. */
+/* An upstream that is known to close idle connections sooner than this, or has done so very often in a
+ * row, is not kept warm. A few times may be restarts. */
 #define WARM_IDLE_MIN_US 5000000
-#define SOON_CLOSES 2
+#define SOON_CLOSES 5
 
 /* From dial to READY, when it is not known yet: three round trips of a usual distance. */
 #define OPENING_US 100000
@@ -186,7 +186,10 @@ void reserve_used(struct upstream *u, struct conn *c)
 /* Clients are active, as far as this upstream is concerned. */
 static bool is_warm(const struct upstream *u)
 {
-	return u->soon_closes < SOON_CLOSES && now(u) < u->used_us + u->keep_warm_us;
+	bool soon = u->habits.idle_us && u->habits.idle_us < WARM_IDLE_MIN_US;
+
+	return !soon && u->soon_closes < SOON_CLOSES &&
+	       now(u) < u->used_us + u->keep_warm_us;
 }
 
 /* When the upstream will close C, on which nothing is out; HEALTH_NEVER: not known. */

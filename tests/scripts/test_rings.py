@@ -60,3 +60,20 @@ def test_in_ci_the_large_rings_run_when_their_files_have_changed(check, monkeypa
     assert chosen(["Makefile"]) == ["trixie"]
     assert chosen(["Dockerfile"]) == ["image"]
     assert chosen(None) == ["image", "trixie"]
+
+
+@pytest.mark.parametrize("version, outcome", [("14.0.6", "1 passed, 0 failed, 0 skipped"),
+                                              ("19.1.7", "0 passed, 0 failed, 1 skipped")])
+def test_only_the_tools_of_one_release_judge(check, monkeypatch, tmp_path, version, outcome):
+    tool = tmp_path / "clang-tidy"
+    tool.write_text(f"#!/bin/sh\necho 'Debian LLVM version {version}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert str(check.judged("judged", "clang-tidy", ["true"])) == outcome
+
+
+def test_a_judge_that_finds_something_fails(check, monkeypatch):
+    monkeypatch.setattr(check, "run", lambda name, command: 1)
+    monkeypatch.setattr(check, "JUDGES", {"sh": ""})
+    monkeypatch.setattr(check.subprocess, "run", lambda *a, **k: type("Done", (), {"stdout": "v 1.0"}))
+    assert str(check.judged("judged", "sh", ["false"])) == "0 passed, 1 failed, 0 skipped"

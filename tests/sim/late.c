@@ -245,6 +245,52 @@ static void a_lost_answer_waits_for_its_copy(void **state)
 	world_free();
 }
 
+/* Loses what the server holds of NAME; answers all else. Returns how many were lost. */
+static unsigned lose(const char *label)
+{
+	unsigned lost = 0;
+	struct received *q;
+
+	while ((q = world_received(0, lost)))
+		if (memcmp(q->message + 13, label, strlen(label)) == 0)
+			lost++;
+		else
+			world_answer(q);
+	return lost;
+}
+
+/* The answer is lost, and that to the first copy, while others are answered. */
+static void what_is_lost_twice_is_asked_again_soon(void **state)
+{
+	unsigned c;
+	bool arrived = false;
+	uint64_t asked;
+
+	(void)state;
+	make(1, POLICY_FASTEST, HEDGE_AUTO);
+	train(60);
+	world_server(0)->mute = true;
+	asked = world_now();
+	c = world_ask("lost.example");
+	for (unsigned i = 0; i < 1500 && !world_told(c)->answers; i += 5) {
+		char name[32];
+
+		snprintf(name, sizeof name, "o%u.example", i);
+		world_ask(name);
+		world_settle();
+		if (lose("lost") == 3) { /* the third one arrives */
+			world_answer(world_received(0, 2));
+			arrived = true;
+		}
+		world_run(5 * WORLD_MS);
+	}
+	assert_true(arrived);
+	assert_good(c);
+	assert_true(waited(c, asked) <= 3 * 2 * RTT + 1 * WORLD_S + 2 * RTT);
+	assert_int_equal(world_metrics()->upstream[0].up, 1);
+	world_free();
+}
+
 static void hedges_are_few(void **state)
 {
 	unsigned clients[200];
@@ -385,6 +431,7 @@ int main(void)
 	    cmocka_unit_test(another_upstream_bridges_a_stall),
 	    cmocka_unit_test(a_late_answer_is_fetched_from_another),
 	    cmocka_unit_test(a_lost_answer_waits_for_its_copy),
+	    cmocka_unit_test(what_is_lost_twice_is_asked_again_soon),
 	    cmocka_unit_test(hedges_are_few),
 	    cmocka_unit_test(one_upstream_alone_is_not_hedged_unless_asked),
 	    cmocka_unit_test(off_sends_no_hedge),

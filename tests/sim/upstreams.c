@@ -316,6 +316,35 @@ static void a_copy_lost_after_silence_is_replayed(void **state)
 	world_free();
 }
 
+/* In the clear: the network says at once that there is no way. */
+static void without_a_way_another_is_asked(void **state)
+{
+	(void)state;
+	world_make(&(struct world_plan){
+	    .upstreams = 2, .policy = POLICY_ORDERED, .hedge = HEDGE_OFF, .plain = 1});
+	world_server(0)->dial = DIAL_UNREACHABLE;
+	world_ask("one.example");
+	world_settle();
+	assert_good(0);
+	assert_int_equal(world_metrics()->upstream[0].up, 0);
+	world_server(0)->dial = DIAL_ACCEPTS;
+	world_run(5 * WORLD_S);
+	assert_int_equal(world_metrics()->upstream[0].up, 1);
+	world_free();
+}
+
+static void the_only_one_without_a_way_says_so(void **state)
+{
+	(void)state;
+	world_make(&(struct world_plan){.upstreams = 1, .plain = 1});
+	world_server(0)->dial = DIAL_UNREACHABLE;
+	world_ask("one.example");
+	world_run(3 * WORLD_S);
+	assert_failed(0, 23, "dial_unreachable: ");
+	assert_in_range(world_connections(), 5, 40);
+	world_free();
+}
+
 /* It asks for the root's name servers: nobody waits for the answer. */
 static bool is_probe(const struct received *q)
 {
@@ -462,6 +491,8 @@ int main(void)
 	    cmocka_unit_test(a_silent_connection_retires),
 	    cmocka_unit_test(after_silence_each_query_has_its_record),
 	    cmocka_unit_test(a_copy_lost_after_silence_is_replayed),
+	    cmocka_unit_test(without_a_way_another_is_asked),
+	    cmocka_unit_test(the_only_one_without_a_way_says_so),
 	    cmocka_unit_test(who_always_hangs_up_is_not_asked_for_ever),
 	    cmocka_unit_test(a_dead_one_comes_back),
 	    cmocka_unit_test(it_comes_back_though_nobody_asks),

@@ -137,7 +137,7 @@ static void make_proxy(const struct world_plan *plan)
 	    .routes = &world->routes,
 	    .timeout_us = 5 * WORLD_S,
 	    .stale_after_us = 1800 * WORLD_MS,
-	    .client_share = 25,
+	    .client_share = WORLD_SHARE,
 	    .ede_detail = !plan->terse,
 	    .recall = {
 		.limits = {.ttl_max = 86400, .negative_ttl_max = 3600, .failure_ttl = 5},

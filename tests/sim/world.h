@@ -19,6 +19,9 @@
 #define WORLD_MS 1000ull
 #define WORLD_S 1000000ull
 
+/* client-share, in percent. */
+#define WORLD_SHARE 25
+
 enum dial_mode { DIAL_ACCEPTS, DIAL_REFUSES, DIAL_BLACK_HOLE, DIAL_UNREACHABLE };
 enum shake_mode { SHAKE_OK, SHAKE_HANGS, SHAKE_FAILS };
 
@@ -191,6 +194,10 @@ void world_on_query(world_query_fn *fn);
 
 /* FN is called at the end of each round. */
 void world_on_round(void (*fn)(void));
+
+/* FN is called when a client has been told something; COUNTER is that of such responses. */
+typedef void world_told_fn(unsigned client, const uint64_t *counter);
+void world_on_told(world_told_fn *fn);
 
 /* Q is not answered any more. */
 void world_forget(struct received *q);

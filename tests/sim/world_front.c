@@ -32,9 +32,14 @@ static void read_ede(struct told *t)
 		 (const char *)r.edns.ede[0].text);
 }
 
+static unsigned number_of_client(const struct client *c)
+{
+	return client_is_tcp(c) ? c->tcp.slot : c->udp.listener;
+}
+
 static struct told *told_to(const struct client *c)
 {
-	return world->clients[client_is_tcp(c) ? c->tcp.slot : c->udp.listener];
+	return world->clients[number_of_client(c)];
 }
 
 void client_send(struct front *f, const struct client *c, size_t len, uint64_t *sent)
@@ -53,6 +58,13 @@ void client_send(struct front *f, const struct client *c, size_t len, uint64_t *
 	t->message = world_claim(len);
 	memcpy(t->message, world->scratch, len);
 	read_ede(t);
+	if (world->on_told)
+		world->on_told(number_of_client(c), sent);
+}
+
+void world_on_told(world_told_fn *fn)
+{
+	world->on_told = fn;
 }
 
 void client_drop(struct front *f, const struct client *c)

@@ -52,23 +52,23 @@ bool loop_relieve(struct loop *l, int error)
 int timer_set(struct loop *l, struct timer *t, uint64_t due, timer_fn *fn, void *arg)
 {
 	t->due = due;
-	t->fn = fn;
-	t->arg = arg;
-	if (t->slot)
+	t->item.fn = fn;
+	t->item.arg = arg;
+	if (t->item.slot)
 		return 0;
 	assert(l->timer_count < TIMERS_MAX);
 	l->timers[l->timer_count++] = t;
-	t->slot = l->timer_count;
+	t->item.slot = l->timer_count;
 	return 0;
 }
 
 void timer_stop(struct loop *l, struct timer *t)
 {
-	if (!t->slot)
+	if (!t->item.slot)
 		return;
-	l->timers[t->slot - 1] = l->timers[--l->timer_count];
-	l->timers[t->slot - 1]->slot = t->slot;
-	t->slot = 0;
+	l->timers[t->item.slot - 1] = l->timers[--l->timer_count];
+	l->timers[t->item.slot - 1]->item.slot = t->item.slot;
+	t->item.slot = 0;
 }
 
 /* ---- rounds ---- */
@@ -163,7 +163,7 @@ static bool run_timers(void)
 
 	while ((t = earliest()) && t->due <= world->loop.now) {
 		timer_stop(&world->loop, t);
-		t->fn(t->arg);
+		t->item.fn(t->item.arg);
 		any = true;
 	}
 	return any;

@@ -67,6 +67,7 @@ extern struct world {
 	char labels[UPSTREAMS_MAX][24];
 	world_query_fn *on_query;
 	void (*on_round)(void);
+	world_told_fn *on_told;
 	unsigned connection_count, connection_room;
 	struct connection **connections; /* by number, from 1; ended ones too */
 	unsigned open_count, open_room;

@@ -198,6 +198,22 @@ void client_flood(unsigned count, unsigned address)
 	}
 }
 
+const uint8_t *client_query(unsigned client, size_t *len)
+{
+	*len = clients.asked[client]->len;
+	return clients.asked[client]->message;
+}
+
+unsigned client_waiting_with(unsigned client)
+{
+	unsigned n = 0;
+
+	for (unsigned i = clients.first_open; i < world_ask_count(); i++)
+		n += !world_told(i)->answers && !world_told(i)->drops &&
+		     world_told(i)->address == world_told(client)->address;
+	return n;
+}
+
 static bool is_same(const struct asked *a, const struct asked *b)
 {
 	return a->len >= 20 && b->len >= 20 &&

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "memory.h"
+#include "proxy/check.h"
 #include "proxy/domain.h"
 #include "proxy/flight.h"
 #include "random.h"
@@ -259,18 +260,68 @@ void invariants_received(const struct received *q)
 void invariants_refused(unsigned client, const char *text)
 {
 	const struct pool *p = world_pool();
-	unsigned most = 0;
+	unsigned crowd = client_crowd(client), most = 0;
 
-	if (strstr(text, "too many queries") &&
-	    client_crowd(client) < FLIGHTS_MAX / 4 * 3 && !client_is_of_crowd(client))
-		fault("refused", "client %u was refused, with %u flights", client,
-		      client_crowd(client));
+	if (strstr(text, "too many queries") && !client_is_of_crowd(client)) {
+		if (crowd < FLIGHTS_MAX / 4 * 3)
+			fault("refused", "client %u was refused, with %u flights", client,
+			      crowd);
+		if (crowd < FLIGHTS_MAX &&
+		    client_waiting_with(client) < FLIGHTS_MAX * WORLD_SHARE / 100)
+			fault("share", "client %u was refused, though %u wait with it",
+			      client, client_waiting_with(client));
+	}
 	for (unsigned i = 0; i < p->options.upstream_count; i++)
 		if (most < upstream_inflight(&p->upstreams[i]))
 			most = upstream_inflight(&p->upstreams[i]);
 	if (strstr(text, "answer fewer queries") && most < CAPACITY_LEAST)
 		fault("capacity", "client %u was refused, with at most %u in flight",
 		      client, most);
+}
+
+/* ---- errors ---- */
+
+/* True if an upstream may still answer Q, which was asked at FROM_US. */
+static bool is_out(struct upstream *u, const struct query *q, uint64_t from_us)
+{
+	uint64_t hash = conn_question_hash(u->context.hash_key, &q->question);
+
+	for (struct list *l = u->conns.next; l != &u->conns; l = l->next) {
+		const struct conn *c = list_entry(l, struct conn, node);
+
+		for (const struct sent *s = ids_oldest(c->ids); s;
+		     s = ids_next(c->ids, s))
+			if (s->flight && !s->is_silent && s->question == hash &&
+			    s->bits == sent_bits(q) && s->sent_us >= from_us)
+				return true;
+	}
+	return false;
+}
+
+void invariants_told(unsigned client, const uint64_t *counter)
+{
+	const struct metrics *m = world_metrics();
+	const struct told *t = world_told(client);
+	struct pool *p = world_pool();
+	size_t len;
+	const uint8_t *message = client_query(client, &len);
+	unsigned rcode;
+	enum reason why;
+	struct query q;
+
+	if (strstr(t->text, "this client asks more") && client_waiting_with(client) < 100)
+		fault("share", "client %u gives way, though only %u wait with it", client,
+		      client_waiting_with(client));
+	if (counter != &m->responses[t->rcode][SOURCE_UPSTREAM] || !t->rcode ||
+	    t->rcode == RCODE_NXDOMAIN ||
+	    check_message(&q, message, len, true, &rcode, &why) != VERDICT_FORWARD ||
+	    world_now() >= t->asked_us + 3 * WORLD_S)
+		return;
+	for (unsigned i = 0; i < p->options.upstream_count; i++)
+		if (is_out(&p->upstreams[i], &q, t->asked_us))
+			fault("error",
+			      "client %u is told rcode %u, but upstream %u is asked",
+			      client, t->rcode, i);
 }
 
 void invariants_well(void)

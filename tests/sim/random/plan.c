@@ -141,6 +141,20 @@ static void plan_limited(void)
 	}
 }
 
+/* More than there are places for. */
+static void plan_crowd(void)
+{
+	temper.weight[DEED_FLOOD] = 8;
+	temper.weight[DEED_RELEASE] = 1;
+	temper.weight[DEED_REST] = 0;
+	temper.pace_us = 1 + chance_spread(20 * WORLD_MS);
+	temper.hurries = true;
+	temper.steps = chance_between(50, 150);
+	for (unsigned i = 0; i < UPSTREAMS; i++)
+		if (chance_percent(60))
+			moods[i].held = 100;
+}
+
 void plan_world(void)
 {
 	unsigned kind;
@@ -157,6 +171,8 @@ void plan_world(void)
 	temper.heals = chance_percent(75);
 	for (unsigned i = 0; i < UPSTREAMS; i++)
 		moods[i] = plan_mood(chance_percent(30));
+	if (chance_percent(1))
+		plan_crowd();
 	kind = chance_below(100);
 	if (kind < 40)
 		plan_limited();

@@ -22,12 +22,7 @@ static const char usage[] =
     "random [-j JOBS] [-m CLASS,...] -n COUNT [-s SEED]    so many, from SEED (1) on\n"
     "random [-j JOBS] [-m CLASS,...] -t SECONDS [-s SEED]  as many as there is time for\n"
     "  -k        goes on after a failure\n"
-    "  -m CLASS  leaves out faults of these classes (the word before the colon) instead "
-    "of\n"
-    "            those that are known: -m none leaves out nothing\n";
-
-/* Classes of faults that are known and not mended yet: the search goes on behind them. */
-#define KNOWN "none"
+    "  -m CLASS  leaves out faults of these classes (the word before the colon)\n";
 
 #define JOBS_MAX 64
 
@@ -54,7 +49,7 @@ static struct {
 	unsigned jobs;
 	unsigned long first, count;
 	double seconds;
-} options = {.muted = KNOWN, .jobs = 1, .first = 1};
+} options = {.muted = "", .jobs = 1, .first = 1};
 
 static struct job *job; /* this process's own */
 
@@ -171,8 +166,8 @@ static unsigned ask_each_group(const char *prefix, unsigned n)
 	return first;
 }
 
-/* All is well but for one upstream, which answers with errors: it has others beside it that do better.
- * Or none knows EDNS. */
+/* All is well but for one upstream, which answers with errors, or cannot be reached: it has others beside
+ * it that do better. Or none knows EDNS. */
 static unsigned spoilt = UPSTREAMS;
 
 static void spoil_one(void)
@@ -189,6 +184,10 @@ static void spoil_one(void)
 		return;
 	}
 	spoilt = i;
+	if (chance_percent(40)) {
+		step_cut_off(i);
+		return;
+	}
 	moods[i].error = 100;
 	moods[i].bare = chance_percent(50) ? 100 : 0;
 	trace("upstream %u answers with errors", i);
@@ -206,7 +205,7 @@ static bool is_spoilt(unsigned n)
 		is_member |= g->upstream[i] == spoilt;
 	return spoilt < UPSTREAMS && is_member &&
 	       ((p->group_count ? g->count : p->upstreams) < 2 ||
-		p->policy == POLICY_SHARD);
+		(p->policy == POLICY_SHARD && moods[spoilt].error));
 }
 
 /* All faults are lifted: who waits is answered, and then everybody at once. Answers that are just
@@ -257,6 +256,7 @@ static void live(void)
 		log_set_level(LOG_DEBUG);
 	world_on_query(server_receive);
 	world_on_round(invariants_look);
+	world_on_told(invariants_told);
 	world_warm();
 	for (unsigned i = 0; i < temper.steps; i++) {
 		step_once();
@@ -268,6 +268,7 @@ static void live(void)
 
 static void end(void)
 {
+	world_on_told(NULL);
 	world_abort();
 	invariants_check();
 	if (world_inflight())

@@ -88,6 +88,9 @@ void step_once(void);
 /* All faults are lifted. */
 void step_heal(void);
 
+/* Server S cannot be reached any more. */
+void step_cut_off(unsigned s);
+
 /* Before each world. */
 void step_forget(void);
 
@@ -165,6 +168,10 @@ uint64_t client_requests(void);
 bool client_is_good(unsigned client); /* it was answered, and not by an error */
 uint64_t client_asked_us(unsigned client);
 
+/* Its query, and from where it asked; how many that ask from there wait. */
+const uint8_t *client_query(unsigned client, size_t *len);
+unsigned client_waiting_with(unsigned client);
+
 /* Flights that there were before it asked; whether as many wait for its name as may. */
 unsigned client_crowd(unsigned client);
 bool client_is_of_crowd(unsigned client);
@@ -182,6 +189,9 @@ void invariants_look(void);
 
 /* With POLICY_SHARD: Q, of the group, may only come to its server where those before it were in trouble. */
 void invariants_received(const struct received *q);
+
+/* A client has just been told something. */
+void invariants_told(unsigned client, const uint64_t *counter);
 
 /* A client has asked, and was told at once that there is overload. */
 void invariants_refused(unsigned client, const char *text);

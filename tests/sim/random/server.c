@@ -382,6 +382,7 @@ void server_lose_nothing(void)
 		if (m->lost || m->wrong_id || m->wrong_question)
 			m->held = 100;
 		m->lost = m->wrong_id = m->wrong_question = 0;
+		m->each_us = 0;
 	}
 }
 

@@ -166,6 +166,15 @@ static void restart(void)
 		world_server(s)->dial = DIAL_REFUSES;
 }
 
+void step_cut_off(unsigned s)
+{
+	trace("server %u cannot be reached", s);
+	for (unsigned i = world_open_count(); i-- > 0;)
+		if (world_server_of(world_open(i)) == s)
+			world_reset(world_open(i));
+	world_server(s)->dial = chance_percent(50) ? DIAL_REFUSES : DIAL_UNREACHABLE;
+}
+
 static enum dial_mode some_dial(void)
 {
 	return chance_percent(50) ? DIAL_ACCEPTS : (enum dial_mode)chance_below(4);

@@ -17,7 +17,6 @@
 
 #include "admin/http.h"
 #include "admin/http_clients.h"
-#include "admin/vitals.h"
 
 #define PAGE_MAX 65536
 
@@ -28,6 +27,7 @@ struct fixture {
 	struct metrics *metrics[2];
 	uint64_t beats[2];
 	uint64_t *heartbeats[2];
+	struct sources sources;
 	struct http_options options;
 	struct http *http;
 	char page[PAGE_MAX];
@@ -59,8 +59,7 @@ static int setup(void **state)
 		f->metrics[w]->upstream[0].up = 1;
 		f->heartbeats[w] = &f->beats[w];
 	}
-	f->options = (struct http_options){
-	    .listen = free_address(),
+	f->sources = (struct sources){
 	    .worker_count = 2,
 	    .workers = f->metrics,
 	    .upstream_count = 1,
@@ -68,6 +67,8 @@ static int setup(void **state)
 	    .unauthenticated = unauthenticated,
 	    .heartbeats = f->heartbeats,
 	};
+	f->options =
+	    (struct http_options){.listen = free_address(), .sources = &f->sources};
 	assert_int_equal(http_start(&f->http, &f->options), 0);
 	*state = f;
 	return 0;
@@ -203,23 +204,6 @@ static void test_address_of_another_machine(void **state)
 	assert_int_equal(http_start(&other, &o), -EADDRNOTAVAIL);
 }
 
-static void test_stuck_worker_is_named(void **state)
-{
-	struct fixture *f = *state;
-	struct vitals *v = vitals_new(&f->options, 1000);
-
-	assert_non_null(v);
-	assert_int_equal(vitals_stuck(v, 1000 + VITALS_STUCK_US - 1), -1);
-	metric_set(&f->beats[0], 1);
-	assert_int_equal(vitals_stuck(v, 1000 + VITALS_STUCK_US), 1);
-	metric_set(&f->beats[1], 1);
-	assert_int_equal(vitals_stuck(v, 1000 + VITALS_STUCK_US + 1), -1);
-	/* a worker that stands still counts from when it was last seen to move */
-	assert_int_equal(vitals_stuck(v, 1000 + 2 * VITALS_STUCK_US - 1), -1);
-	assert_int_equal(vitals_stuck(v, 1000 + 2 * VITALS_STUCK_US), 0);
-	vitals_free(v);
-}
-
 /* Signals are for the main thread, which waits for them. */
 static void test_takes_no_signals(void **state)
 {
@@ -312,7 +296,6 @@ int main(void)
 	    TEST(test_not_ready_when_no_upstream_ever_worked),
 	    TEST(test_port_in_use),
 	    TEST(test_address_of_another_machine),
-	    TEST(test_stuck_worker_is_named),
 	    TEST(test_takes_no_signals),
 	    TEST(test_half_requests_of_one),
 	    TEST(test_half_requests_of_many),

@@ -27,16 +27,16 @@ int timer_set(struct loop *l, struct timer *t, uint64_t due, timer_fn *fn, void 
 {
 	(void)l;
 	t->due = due;
-	t->fn = fn;
-	t->arg = arg;
-	t->slot = 1;
+	t->item.fn = fn;
+	t->item.arg = arg;
+	t->item.slot = 1;
 	return 0;
 }
 
 void timer_stop(struct loop *l, struct timer *t)
 {
 	(void)l;
-	t->slot = 0;
+	t->item.slot = 0;
 }
 
 /* Lets US pass. Returns what was logged, until the next call. */
@@ -51,8 +51,8 @@ static const char *pass(struct overload *o, uint64_t us)
 	dup2(fileno(file), STDERR_FILENO);
 	now += us;
 	if (timer_running(&o->timer) && o->timer.due <= now) {
-		o->timer.slot = 0;
-		o->timer.fn(o->timer.arg);
+		o->timer.item.slot = 0;
+		o->timer.item.fn(o->timer.item.arg);
 	}
 	dup2(before, STDERR_FILENO);
 	close(before);
