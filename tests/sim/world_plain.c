@@ -26,7 +26,7 @@ int socket_connect_udp(const struct address *a)
 
 static struct connection *connection_of(int fd)
 {
-	struct connection *c = world_connection((unsigned)(fd - WORLD_FD_BASE));
+	struct connection *c = world_connection(world_number(fd));
 
 	assert(c->open && c->wire != WIRE_TLS);
 	return c;

@@ -90,6 +90,15 @@ extern struct world {
 
 struct connection *world_connection(unsigned number);
 
+/* The number of the connection that has this descriptor. */
+unsigned world_number(int fd);
+
+/* The place of connection NUMBER in `open`, or where it would be. */
+unsigned world_place(unsigned number);
+
+/* Room for one more of COUNT things of SIZE octets; ALL points to the pointer to them. */
+void world_grow(void *all, unsigned count, unsigned *room, size_t size);
+
 /* While the fake network itself allocates, which never fails. */
 extern volatile bool world_claims; /* compilers know what calloc() reads */
 
