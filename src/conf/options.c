@@ -229,8 +229,7 @@ int options_read(struct config *c, struct invocation *inv, int argc, char **argv
 	result = read_all(b, &line, environ);
 	if (result == 0) {
 		c->upstream_is_default = b->last[OPTION_UPSTREAM].kind == PLACE_DEFAULT;
-		c->listen_is_argument =
-		    b->last[OPTION_LISTEN].kind == PLACE_COMMAND_LINE;
+		c->listen_is_argument = b->last[OPTION_LISTEN].kind == PLACE_COMMAND_LINE;
 		effect_warn(c);
 		*inv = line.invocation;
 	}

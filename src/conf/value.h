@@ -37,7 +37,7 @@ extern const struct value_kind value_bootstrap; /* the same, with an address */
 extern const struct value_kind value_http;	/* ADDRESS:PORT, or off */
 extern const struct value_kind value_path;
 extern const struct value_kind value_tls_min;
-extern const struct value_kind value_half; /* half (0), or a number */
+extern const struct value_kind value_half;    /* half (0), or a number */
 extern const struct value_kind value_workers; /* auto, or a number */
 extern const struct value_kind value_switch;  /* bool: on, off */
 extern const struct value_kind value_level;

@@ -45,24 +45,24 @@ struct flight {
 	uint32_t chain;	      /* next with the same hash bucket, slot + 1 */
 	uint32_t first, last; /* waiters, number + 1 */
 	unsigned waiter_count;
-	struct list owned; /* by its owner, in the order they began */
-	uint32_t owner;	   /* the holder that began it; 0: nobody, it renews an answer */
-	unsigned out;	   /* copies that can be counted on */
-	unsigned silent;   /* copies whose connection fell silent: they may still be
+	struct list owned;  /* by its owner, in the order they began */
+	uint32_t owner;	    /* the holder that began it; 0: nobody, it renews an answer */
+	unsigned out;	    /* copies that can be counted on */
+	unsigned silent;    /* copies whose connection fell silent: they may still be
 			      answered */
-	unsigned silences; /* how often it happened to the last of those that were counted on */
-	unsigned copies;   /* sent so far */
-	uint32_t tried;	   /* upstreams (bits, by number) that answered with an error */
+	unsigned silences;  /* how often it happened to the last of those counted on */
+	unsigned copies;    /* sent so far */
+	uint32_t tried;	    /* upstreams (bits, by number) that answered with an error */
 	uint32_t silent_at; /* upstreams whose connection fell silent under it */
-	uint16_t error;	   /* the rcode of the last; 0: none did */
-	int error_ede;	   /* the EDE that came with it; -1: none */
-	bool is_heavy;	   /* its owner held more than its share when it began */
-	bool without_edns; /* an upstream has refused it for its OPT record */
-	unsigned group;	   /* of the upstreams that are asked */
-	uint64_t domain;   /* hash of the registrable domain; 0: not wanted */
-	enum reason why;   /* what the last copy came to */
-	bool has_stale;	   /* the cache has an answer that is no longer fresh */
-	bool served_stale; /* waiters got it: those that come now need not wait */
+	uint16_t error;	    /* the rcode of the last; 0: none did */
+	int error_ede;	    /* the EDE that came with it; -1: none */
+	bool is_heavy;	    /* its owner held more than its share when it began */
+	bool without_edns;  /* an upstream has refused it for its OPT record */
+	unsigned group;	    /* of the upstreams that are asked */
+	uint64_t domain;    /* hash of the registrable domain; 0: not wanted */
+	enum reason why;    /* what the last copy came to */
+	bool has_stale;	    /* the cache has an answer that is no longer fresh */
+	bool served_stale;  /* waiters got it: those that come now need not wait */
 	uint64_t began_us;
 	uint16_t flags; /* RD, CD */
 	uint16_t type, class;

@@ -108,7 +108,8 @@ class Disk:
         self.holder = subprocess.Popen(["unshare", "--mount", "sh", "-c", script],
                                        stdout=subprocess.PIPE)
         assert self.holder.stdout.readline(), "no mount namespaces here"
-        self.prefix = ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt"]
+        # its root, too: ours may be that of a chroot
+        self.prefix = ["nsenter", "--target", str(self.holder.pid), "--mount", "--root"]
         self.seen_from_here = Path(f"/proc/{self.holder.pid}/root{self.folder}")
 
     def fill(self):

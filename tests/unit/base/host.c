@@ -77,10 +77,8 @@ static void test_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_ipv4),
-	    cmocka_unit_test(test_ipv6_sites),
-	    cmocka_unit_test(test_links),
-	    cmocka_unit_test(test_the_port_does_not_count),
+	    cmocka_unit_test(test_ipv4),  cmocka_unit_test(test_ipv6_sites),
+	    cmocka_unit_test(test_links), cmocka_unit_test(test_the_port_does_not_count),
 	    cmocka_unit_test(test_texts),
 	};
 
