@@ -90,7 +90,7 @@ struct flight *flights_begin(struct flights *t, const struct query *q, uint64_t 
 int flights_wait(struct flights *t, struct flight *f, const struct client *c,
 		 const struct host *host, const struct query *q, uint64_t now_us);
 
-/* True if places are scarce: over three quarters are taken. */
+/* True if places are scarce: three quarters or more are taken. */
 bool flights_are_scarce(const struct flights *t);
 
 /* True if HOST may not have one more place: they are scarce, and it holds its share. */
@@ -103,7 +103,7 @@ bool flights_is_heavy(struct flights *t, const struct host *host);
 unsigned flights_heaviest(const struct flights *t, struct host *host);
 
 /* The flight that gives way to one of HOST: the newest one of the client that has most, if that
- * has more than HOST and nobody else waits for it. NULL: none gives way. */
+ * has at least two more than HOST, and nobody else waits for it. NULL: none gives way. */
 struct flight *flights_give_way(struct flights *t, const struct host *host);
 
 /* By its id; NULL when it has ended. */
